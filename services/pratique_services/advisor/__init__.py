@@ -1,0 +1,1 @@
+"""Keeps advisories current and finds what got stuck."""

@@ -1,0 +1,1 @@
+"""REST, the web pages, metrics."""

@@ -1,0 +1,1 @@
+"""Decides by policy and performs the actions until the registry shows them."""

@@ -1,0 +1,1 @@
+"""Tells chat what is new, once."""

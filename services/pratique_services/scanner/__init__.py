@@ -1,0 +1,1 @@
+"""Scans: fetches what is not known yet, inspects it, records."""

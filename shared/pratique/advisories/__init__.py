@@ -1,0 +1,1 @@
+"""Advisories: reading, ordering versions, matching, and the compiled database."""

@@ -1,0 +1,95 @@
+"""Findings: facts about an image, and how severe they are."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+class Severity(enum.IntEnum):
+    """How bad a finding is. `UNKNOWN` is no severity at all, not a low one: policy decides what it means."""
+
+    UNKNOWN = 0
+    NEGLIGIBLE = 1
+    LOW = 2
+    MEDIUM = 3
+    HIGH = 4
+    CRITICAL = 5
+
+    @classmethod
+    def parse(cls, text: str) -> Severity:
+        """Parse a publisher's word in any case; words that no scale knows are UNKNOWN."""
+        return _WORDS.get(text.strip().lower(), cls.UNKNOWN)
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+_WORDS = {
+    "critical": Severity.CRITICAL,
+    "high": Severity.HIGH,
+    "important": Severity.HIGH,
+    "medium": Severity.MEDIUM,
+    "moderate": Severity.MEDIUM,
+    "low": Severity.LOW,
+    "minor": Severity.LOW,
+    "negligible": Severity.NEGLIGIBLE,
+    "unimportant": Severity.NEGLIGIBLE,
+    "none": Severity.NEGLIGIBLE,
+}
+
+
+class FindingKind(enum.StrEnum):
+    """What sort of fact a finding is."""
+
+    VULNERABILITY = "vulnerability"
+    MISCONFIGURATION = "misconfiguration"
+    SECRET = "secret"
+    MALWARE = "malware"
+    CRYPTO = "crypto"
+    KUBERNETES = "kubernetes"
+    EOL = "eol"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A fact about an image: this package is affected by that advisory, this key lies in that file.
+
+    `id` is the advisory's or the rule's; `aliases` its other names (a CVE among them). `package` is a purl, `installed` and
+    `fixed_in` versions in its ecosystem; `fixed_in` is None while there is no fix. `status` is `affected`, `fixed` (a fix exists),
+    `will-not-fix` or `deferred`. `layer` is the digest of the blob that introduced it.
+    """
+
+    kind: FindingKind
+    id: str
+    severity: Severity
+    title: str = ""
+    aliases: tuple[str, ...] = ()
+    package: str | None = None
+    installed: str | None = None
+    fixed_in: str | None = None
+    status: str = "affected"
+    path: str | None = None
+    layer: str | None = None
+    references: tuple[str, ...] = ()
+    recommendation: str = ""
+    severity_source: str = ""
+
+    @property
+    def is_fixable(self) -> bool:
+        """Tell whether an update exists that ends this finding."""
+        return self.fixed_in is not None
+
+    @property
+    def cve(self) -> str:
+        """The first CVE among id and aliases, or the id where there is none: the name people know it by."""
+        return next((name for name in (self.id, *self.aliases) if name.startswith("CVE-")), self.id)
+
+
+def count_by_severity(findings: Iterable[Finding]) -> Mapping[str, int]:
+    """Count findings per severity word, worst first, every word present."""
+    counts = {str(severity): 0 for severity in sorted(Severity, reverse=True)}
+    for finding in findings:
+        counts[str(finding.severity)] += 1
+    return counts

@@ -1,0 +1,1 @@
+"""Analyzers, one file a package manager; `ANALYZERS` lists them."""

@@ -1,0 +1,97 @@
+"""Packages as a package manager recorded them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from packageurl import PackageURL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """Installed software of one version.
+
+    `type` is the purl type (`deb`, `apk`, `pypi`, `npm`). `namespace` is the distribution's id for OS packages and the scope
+    (`@angular`) for npm. `version` is as installed, with epoch and revision. `source_name` and `source_version` name the source package that
+    advisories of Debian and Alpine speak about; None means the same as the package. `ecosystem` is OSV's name with release (`Debian:11`,
+    `Alpine:v3.18`, `PyPI`, `npm`); it is empty until an OS package has met its distribution, and stays empty where that is unknown.
+    """
+
+    type: str
+    name: str
+    version: str
+    namespace: str = ""
+    ecosystem: str = ""
+    architecture: str = ""
+    source_name: str | None = None
+    source_version: str | None = None
+    qualifiers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def purl(self) -> str:
+        """The package URL, in canonical form."""
+        qualifiers = dict(self.qualifiers)
+        if self.architecture:
+            qualifiers["arch"] = self.architecture
+        return PackageURL(self.type, self.namespace or None, self.name, self.version, qualifiers or None).to_string()
+
+    @property
+    def is_os_package(self) -> bool:
+        """Tell whether a distribution's package manager installed this."""
+        return self.type in {"deb", "apk", "rpm"}
+
+    @property
+    def matching_name(self) -> str:
+        """The name that advisories of its ecosystem use: the source package for OS packages, with scope for npm."""
+        if self.is_os_package:
+            return self.source_name or self.name
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @property
+    def matching_version(self) -> str:
+        """The version that advisories of its ecosystem speak about: the source package's for OS packages."""
+        return self.source_version or self.version if self.is_os_package else self.version
+
+    def in_distribution(self, distribution: Distribution | None) -> Package:
+        """The same package with ecosystem, namespace and `distro` qualifier of the distribution it was found in."""
+        if not self.is_os_package or distribution is None:
+            return self
+        return replace(
+            self,
+            ecosystem=distribution.ecosystem or "",
+            namespace=distribution.id,
+            qualifiers={**self.qualifiers, "distro": distribution.label},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """An operating system as os-release names it: `id` (`debian`), `version_id` (`11`), and OSV's ecosystem (`Debian:11`) where one exists.
+
+    `path` is the file it was read from, relative to the root.
+    """
+
+    id: str
+    version_id: str = ""
+    pretty_name: str = ""
+    ecosystem: str | None = None
+    path: str = ""
+
+    @property
+    def label(self) -> str:
+        """The purl `distro` qualifier: `debian-11`."""
+        return f"{self.id}-{self.version_id}" if self.version_id else self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledPackage:
+    """A package in the final image: where its evidence lies and which layer introduced it.
+
+    `paths` are the files the package manager recorded it in, relative to the root; `layer` is the digest of the first layer whose
+    record holds this very package and version, unbroken up to the final image.
+    """
+
+    package: Package
+    paths: tuple[str, ...]
+    layer: str | None

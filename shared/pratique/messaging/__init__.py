@@ -1,0 +1,1 @@
+"""Message brokers: RabbitMQ and the embedded queue, behind one interface and one contract suite."""

@@ -1,0 +1,1 @@
+"""Policy: rules applied to findings and coverage yield a verdict. Pure."""

@@ -1,0 +1,1 @@
+"""Registries and other places that hold images, behind one interface."""

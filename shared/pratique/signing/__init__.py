@@ -1,0 +1,1 @@
+"""Keys, signatures and attestations that cosign verifies. No network."""

@@ -1,0 +1,1 @@
+"""The database: models, transactions, and one module for each family of statements."""
