@@ -6,11 +6,13 @@
     │   ├── InvalidDigest
     │   ├── InvalidManifest
     │   ├── InvalidLayer
+    │   ├── InvalidRecord
     │   ├── InvalidMessage
     │   ├── InvalidVersion
     │   ├── InvalidAdvisory
     │   ├── InvalidPolicy
     │   ├── InvalidKey
+    │   ├── InvalidSignature
     │   ├── DigestMismatch
     │   └── LimitExceeded
     ├── UnavailableError        back off and try again
@@ -20,6 +22,7 @@
     │   ├── FeedUnavailable
     │   └── ChatUnavailable
     ├── RefusedError            credentials or permission: park it, tell the operator
+    │   └── UnsupportedError        the other side cannot do this at all, or is set up not to
     ├── MissingError            it is not there any more: finish quietly
     └── SettingsError           at start-up only: exit, never degrade
 
@@ -51,6 +54,10 @@ class InvalidLayer(InputError):
     """A layer blob that cannot be decompressed or walked."""
 
 
+class InvalidRecord(InputError):
+    """A file in an image that a package manager wrote and that cannot be read as such."""
+
+
 class InvalidMessage(InputError):
     """A webhook or a queue message that cannot be understood."""
 
@@ -69,6 +76,10 @@ class InvalidPolicy(InputError):
 
 class InvalidKey(InputError):
     """A key file that cannot be read, or a wrong password for it."""
+
+
+class InvalidSignature(InputError):
+    """A signature, envelope or attestation that is not what it should be: malformed, by another key, or about something else."""
 
 
 class DigestMismatch(InputError):
@@ -112,6 +123,10 @@ class ChatUnavailable(UnavailableError):
 
 class RefusedError(PratiqueError):
     """Credentials or permission are missing: an operator has to act."""
+
+
+class UnsupportedError(RefusedError):
+    """The other side does not offer the operation (deleting a tag, deleting at all): find another way or tell the operator."""
 
 
 class MissingError(PratiqueError):

@@ -1,1 +1,1 @@
-"""Turns any vendor's webhook into one push event, recorded before it is answered."""
+"""Turns any vendor's webhook into push events, recorded before the sender hears 202."""

@@ -61,7 +61,16 @@ class DecisionTaken(msgspec.Struct, frozen=True, kw_only=True, tag="decision.tak
     queue: ClassVar[str] = "notify"
 
 
-Message = ImagePushed | InventoryRecorded | DecisionTaken
+class ReleaseRequested(msgspec.Struct, frozen=True, kw_only=True, tag="release.requested"):
+    """A person wants an image that a decision quarantined to be put back where it was."""
+
+    decision_id: str
+    correlation_id: str
+    requested_by: str
+    queue: ClassVar[str] = "enforce"
+
+
+Message = ImagePushed | InventoryRecorded | DecisionTaken | ReleaseRequested
 
 SCAN_QUEUES = ("scan.push", "scan.demand", "scan.rescan")
 QUEUES = (*SCAN_QUEUES, InventoryRecorded.queue, DecisionTaken.queue)

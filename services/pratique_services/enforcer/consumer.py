@@ -1,0 +1,138 @@
+"""What the enforcer does with one `inventory.recorded`.
+
+1. decide: verdict, decision, planned actions and audit in one transaction; a scan that has its decision keeps it;
+2. perform what is still open, in order; each outcome is recorded before the next begins. What is unavailable comes back with the message;
+   after an action that was refused, nothing that follows is done: a promoted name never shows an image whose signature could not be made;
+3. announce the decision, once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from pratique.errors import InputError, InvalidMessage, MissingError, RefusedError, UnavailableError
+from pratique.messages import InventoryRecorded, ReleaseRequested, parse_message
+from pratique.messaging.interface import Delivery
+from pratique.oci.digest import Digest
+from pratique.runtime.logging import bound_correlation
+from pratique.runtime.metrics import ACTIONS, DECISIONS, PUSH_TO_DECISION
+from pratique.storage.audit import record_audit
+from pratique.storage.decisions import (
+    ActionRow,
+    DecisionRow,
+    finish_decision,
+    load_actions,
+    load_decision,
+    load_open_actions,
+    plan_actions,
+    record_action,
+)
+from pratique.storage.engine import Database
+from pratique.storage.images import load_image
+from pratique.storage.scans import load_scan
+from pratique_services.enforcer.deciding import Decider
+from pratique_services.enforcer.performing import Performer, Skipped
+
+_FATAL = frozenset({"refused"})
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enforcer:
+    """Decides and performs. `wake` tells the outbox relay of a commit."""
+
+    database: Database
+    decider: Decider
+    performer: Performer
+    wake: Callable[[], None]
+
+    async def consume(self, delivery: Delivery) -> None:
+        """Do one delivery. Raises UnavailableError when an action has to be tried again."""
+        message = parse_message(delivery.body)
+        with bound_correlation(message.correlation_id):
+            match message:
+                case InventoryRecorded():
+                    decision = await self._decide(message.scan_id)
+                case ReleaseRequested():
+                    decision = await self._plan_release(message)
+                case _:
+                    raise InvalidMessage(f"expected inventory.recorded or release.requested, got {type(message).__name__}")
+            if decision is not None:
+                await self._perform_all(decision)
+
+    async def _decide(self, scan_id: str) -> DecisionRow | None:
+        async with self.database.transaction() as session:
+            scan = await load_scan(session, scan_id)
+            if scan is None or scan.image_digest is None:
+                _log.info("decision.passed_over", scan_id=scan_id, reason="no such scan, or it has no image")
+                return None
+            image = await load_image(session, scan.image_digest)
+            if image is not None and image.kind == "artifact":
+                _log.info("decision.passed_over", scan_id=scan_id, reason="not an image")
+                return None
+            decision = await self.decider.decide(session, scan, Digest.parse(scan.image_digest))
+        if decision.created:
+            DECISIONS.labels(verdict=str(decision.verdict.status)).inc()
+            PUSH_TO_DECISION.observe((dt.datetime.now(dt.UTC) - scan.created_at).total_seconds())
+            _log.info("decision.taken", decision_id=decision.id, verdict=str(decision.verdict.status), repository=decision.repository)
+        return decision
+
+    async def _plan_release(self, message: ReleaseRequested) -> DecisionRow | None:
+        async with self.database.transaction() as session:
+            decision = await load_decision(session, message.decision_id)
+            if decision is None:
+                return None
+            actions = await load_actions(session, decision.id)
+            quarantined = next((action for action in actions if action.kind == "quarantine" and action.outcome == "done"), None)
+            if quarantined is None:
+                _log.info("release.passed_over", decision_id=decision.id, reason="nothing of it is in quarantine")
+                return None
+            parameters = {"from_repository": quarantined.parameters["repository"], "tags": quarantined.parameters.get("tags", [])}
+            await plan_actions(session, decision.id, [("release", {**parameters, "requested_by": message.requested_by})])
+        return decision
+
+    async def _perform_all(self, decision: DecisionRow) -> None:
+        async with self.database.reading() as session:
+            done = await load_actions(session, decision.id)
+            open_actions = await load_open_actions(session, decision.id)
+        stopped_by = next((action for action in done if action.outcome in _FATAL), None)
+        for action in open_actions:
+            if stopped_by is not None and action.kind in {"promote", "remove"}:
+                await self._record(decision, action, "skipped", f"because {stopped_by.kind} was refused")
+            elif await self._perform(decision, action) in _FATAL:
+                stopped_by = action
+        async with self.database.transaction() as session:
+            await finish_decision(session, decision.id)
+        self.wake()
+
+    async def _perform(self, decision: DecisionRow, action: ActionRow) -> str:
+        try:
+            outcome, detail = "done", await self.performer.perform(decision, action)
+        except UnavailableError as error:
+            await self._record(decision, action, "failed", str(error))
+            raise
+        except (Skipped, MissingError) as error:
+            outcome, detail = "skipped", str(error)
+        except (RefusedError, InputError) as error:
+            outcome, detail = "refused", str(error)
+        await self._record(decision, action, outcome, detail)
+        return outcome
+
+    async def _record(self, decision: DecisionRow, action: ActionRow, outcome: str, detail: str) -> None:
+        async with self.database.transaction() as session:
+            await record_action(session, action.id, outcome=outcome, detail=detail, attempt=action.attempts + 1)
+            await record_audit(
+                session,
+                actor=str(action.parameters.get("requested_by", "pratique")),
+                verb=action.kind,
+                subject=f"{decision.host}/{decision.repository}@{decision.image_digest}",
+                detail={"outcome": outcome, "detail": detail, "decision_id": decision.id},
+                correlation_id=decision.correlation_id,
+            )
+        ACTIONS.labels(kind=action.kind, outcome=outcome).inc()
+        _log.info("action.performed", kind=action.kind, outcome=outcome, detail=detail)

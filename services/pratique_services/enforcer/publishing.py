@@ -1,0 +1,139 @@
+"""Publishing signatures and verdicts in both of cosign's layouts, so that repeating it changes nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pratique.errors import InputError, MissingError
+from pratique.oci import media_types
+from pratique.oci.digest import Digest
+from pratique.oci.manifest import Descriptor, Manifest
+from pratique.registry.client import RegistryClient
+from pratique.registry.referrers import Artifact, ArtifactLayer
+from pratique.signing.attestation import VERDICT_PREDICATE, VerdictAttestation, attest_verdict, merge_attestation, verify_verdict
+from pratique.signing.bundle import SIGN_PREDICATE, BundleReferrer, verify_bundle
+from pratique.signing.image import sign_image
+from pratique.signing.keys import SigningKeys, VerifyingKey
+from pratique.signing.legacy import MAX_PAYLOAD_BYTES, LegacyPublication, attestation_tag, signature_tag
+from pratique.signing.simple_signing import is_signed, merge_signature
+from pratique.storage.decisions import DecisionRow
+
+_PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publisher:
+    """Publishes for one repository of one registry."""
+
+    client: RegistryClient
+    repository: str
+    keys: SigningKeys
+
+    @property
+    def _name(self) -> str:
+        return f"{self.client.host}/{self.repository}"
+
+    async def sign(self, decision: DecisionRow, digest: Digest) -> str:
+        """Sign a digest that passed, unless a signature of ours is there; answer what was done.
+
+        Raises RefusedError for any other verdict than pass, and what the registry raises.
+        """
+        key = self.keys.admission.key.verifying_key
+        existing, payloads = await self._existing(signature_tag(digest))
+        has_entry = existing is not None and is_signed(existing, payloads, key, digest)
+        has_bundle = await self._has_bundle(digest, key)
+        signature = sign_image(self.keys, decision.verdict, self._name, digest, dt.datetime.now(dt.UTC))
+        if not has_entry:
+            await self._publish(merge_signature(signature.entry, digest, key, existing, payloads))
+        if not has_bundle:
+            await self._refer(digest, signature.bundle, supersede=None)
+        return "already signed" if has_entry and has_bundle else "signed"
+
+    async def attest(self, decision: DecisionRow, digest: Digest, valid_for: dt.timedelta) -> str:
+        """Attach the signed verdict, in place of our former ones; answer what was done."""
+        key = self.keys.attestation.key.verifying_key
+        attestation = VerdictAttestation(
+            verdict=decision.verdict,
+            feed_digest=decision.feed_snapshot or "",
+            inventory_digest=decision.inventory_digest or "",
+            findings=decision.counts,
+            decided_at=decision.created_at,
+            expires_at=decision.created_at + valid_for,
+        )
+        former = await self._own_verdicts(digest, key)
+        if any(verdict == attestation for verdict in former.values()):
+            return "already attested"
+        signed = attest_verdict(self.keys, attestation, self._name, digest)
+        existing, payloads = await self._existing(attestation_tag(digest))
+        await self._publish(merge_attestation(signed.entry, digest, key, existing, payloads))
+        await self._refer(digest, signed.bundle, supersede=lambda entry: entry.digest in former)
+        return f"attested until {attestation.expires_at:%Y-%m-%dT%H:%M:%SZ}"
+
+    async def _existing(self, tag: str) -> tuple[Manifest | None, Mapping[Digest, bytes]]:
+        """What is under one of cosign's tags, with the payloads that can be read."""
+        try:
+            document = await self.client.fetch_document(self.repository, tag)
+        except MissingError:
+            return None, {}
+        if not isinstance(document, Manifest):
+            return None, {}
+        payloads: dict[Digest, bytes] = {}
+        for layer in document.layers:
+            content = await self._fetch(layer)
+            if content is not None:
+                payloads[layer.digest] = content
+        return document, payloads
+
+    async def _fetch(self, blob: Descriptor) -> bytes | None:
+        try:
+            return await self.client.fetch_blob(self.repository, blob, limit=MAX_PAYLOAD_BYTES)
+        except (InputError, MissingError):
+            return None  # not readable, so not ours: it stays where it is
+
+    async def _publish(self, publication: LegacyPublication | None) -> None:
+        if publication is None:
+            return
+        for blob in publication.blobs:
+            await self.client.push_blob(self.repository, blob.content, media_type=blob.media_type)
+        await self.client.push_document(self.repository, publication.manifest, publication.media_type, tag=publication.tag)
+
+    async def _refer(self, digest: Digest, bundle: BundleReferrer, *, supersede: Callable[[Descriptor], bool] | None) -> None:
+        subject = await self.client.resolve_digest(self.repository, str(digest))
+        layer = ArtifactLayer(media_type=bundle.blob.media_type, content=bundle.blob.content)
+        artifact = Artifact(artifact_type=bundle.artifact_type, layers=(layer,), annotations=bundle.annotations)
+        await self.client.push_referrer(self.repository, subject, artifact, supersede=supersede)
+
+    async def _bundles(self, digest: Digest, predicate_type: str) -> dict[Digest, bytes]:
+        """The bundles on an image that claim a predicate type, by their manifest's digest."""
+        found: dict[Digest, bytes] = {}
+        for entry in await self.client.list_referrers(self.repository, digest, artifact_type=media_types.SIGSTORE_BUNDLE):
+            try:
+                document = await self.client.fetch_document(self.repository, entry.digest)
+            except (InputError, MissingError):
+                continue
+            if not isinstance(document, Manifest) or len(document.layers) != 1:
+                continue
+            if document.annotations.get(_PREDICATE_TYPE) == predicate_type:
+                content = await self._fetch(document.layers[0])
+                found |= {entry.digest: content} if content is not None else {}
+        return found
+
+    async def _has_bundle(self, digest: Digest, key: VerifyingKey) -> bool:
+        for content in (await self._bundles(digest, SIGN_PREDICATE)).values():
+            try:
+                verify_bundle(content, key, digest=digest, predicate_type=SIGN_PREDICATE)
+            except InputError:
+                continue
+            return True
+        return False
+
+    async def _own_verdicts(self, digest: Digest, key: VerifyingKey) -> dict[Digest, VerdictAttestation]:
+        found: dict[Digest, VerdictAttestation] = {}
+        for manifest, content in (await self._bundles(digest, VERDICT_PREDICATE)).items():
+            try:
+                found[manifest] = verify_verdict(content, key, digest)
+            except InputError:
+                continue
+        return found

@@ -1,0 +1,34 @@
+"""Composition of the scanner: one consumer for each class of scans, so that re-scans never starve pushes."""
+
+from __future__ import annotations
+
+import os
+
+from pratique.runtime.layer_pool import LayerPool
+
+from pratique.messages import SCAN_QUEUES
+from pratique.runtime.advisory_file import AdvisoryFile
+from pratique.runtime.concurrency import run_together
+from pratique.runtime.resources import Resources
+from pratique.scanning import Scanner
+from pratique_services.scanner.consumer import ScanWorker, worker_name
+from pratique_services.scanner.layer_store import DatabaseLayerStore
+from pratique_services.scanner.recording import Recorder
+
+
+async def run(resources: Resources) -> None:
+    """Scan until cancelled."""
+    settings = resources.settings
+    advisories = AdvisoryFile(settings.advisories) if settings.advisories else None
+    async with LayerPool(workers=settings.scanner.workers or os.cpu_count() or 1) as pool:
+        worker = ScanWorker(
+            database=resources.database,
+            registries=resources.registries,
+            scanner=Scanner(pool, DatabaseLayerStore(resources.database)),
+            recorder=Recorder(resources.database, advisories),
+            settings=settings.scanner,
+            name=worker_name(),
+            wake=resources.relay.wake,
+        )
+        prefetch = dict.fromkeys(SCAN_QUEUES, 1) | {SCAN_QUEUES[0]: settings.scanner.concurrency}
+        await run_together(resources.broker.consume(queue, worker.consume, prefetch=prefetch[queue]) for queue in SCAN_QUEUES)

@@ -1,0 +1,156 @@
+"""What a scan worker does with one `image.pushed`.
+
+1. lease the scan's row: whoever holds the lease does the work, however often the message comes;
+2. resolve the reference to a digest, inspect the image, and hold the lease by a heartbeat meanwhile;
+3. record images, inventories and matches;
+4. finish the scan: only if the lease is still held, and in the transaction that announces the inventory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from pratique.errors import InvalidMessage, LimitExceeded, MissingError, PratiqueError, RefusedError, UnavailableError
+from pratique.messages import ImagePushed, parse_message
+from pratique.messaging.interface import Delivery
+from pratique.oci.digest import Digest
+from pratique.registry.client import Registries
+from pratique.registry.registry_source import RegistrySource
+from pratique.runtime.logging import bound_correlation
+from pratique.runtime.metrics import SCAN_SECONDS, SCANS
+from pratique.runtime.settings import ScannerSettings
+from pratique.scanning import Inspection, Scanner
+from pratique.storage.engine import Database
+from pratique.storage.scans import ScanJob, extend_lease, fail_scan, finish_scan, lease_scan, record_resolved, release_scan
+from pratique_services.scanner.recording import Recorder
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanWorker:
+    """Performs scans. `name` is unique to the process: leases are held in it. `wake` tells the outbox relay of a commit."""
+
+    database: Database
+    registries: Registries
+    scanner: Scanner
+    recorder: Recorder
+    settings: ScannerSettings
+    name: str
+    wake: Callable[[], None]
+
+    async def consume(self, delivery: Delivery) -> None:
+        """Do one delivery; returns when the scan is recorded, or has nothing left to do.
+
+        Raises UnavailableError (try again) and RefusedError (park it).
+        """
+        message = parse_message(delivery.body)
+        if not isinstance(message, ImagePushed):
+            raise InvalidMessage(f"expected image.pushed in {delivery.queue}, got {type(message).__name__}")
+        with bound_correlation(message.correlation_id, scan_id=message.scan_id):
+            async with self.database.transaction() as session:
+                job = await lease_scan(session, message.scan_id, worker=self.name, ttl=self.settings.lease)
+            if job is None:
+                _log.info("scan.passed_over", reason="finished, or leased by another worker")
+                return
+            await self._perform(job)
+
+    async def _perform(self, job: ScanJob) -> None:
+        started = time.monotonic()
+        _log.info("scan.started", reference=str(job.reference), attempt=job.attempt)
+        try:
+            async with self._held_lease(job), asyncio.timeout(self.settings.timeout):
+                await self._scan(job)
+        except MissingError as error:
+            await self._give_up(job, f"gone before it was scanned: {error}", outcome="gone")
+        except TimeoutError:
+            await self._postpone(job, LimitExceeded(f"scan took longer than {self.settings.timeout:g} s"))
+        except (UnavailableError, RefusedError) as error:
+            await self._postpone(job, error)
+            raise
+        SCAN_SECONDS.observe(time.monotonic() - started)
+
+    async def _scan(self, job: ScanJob) -> None:
+        client = self.registries.client(job.host)
+        digest = job.digest
+        if digest is None:
+            digest = (await client.resolve_digest(job.repository, job.reference.locator)).digest
+            async with self.database.transaction() as session:
+                await record_resolved(session, job.scan_id, digest, job.tag)
+        source = RegistrySource(client, job.reference.with_digest(digest))
+        inspection = await self.scanner.inspect(source, root=digest)
+        snapshot = await self.recorder.record(digest, inspection)
+        await self._finish(job, digest, inspection, snapshot)
+
+    async def _finish(self, job: ScanJob, digest: Digest, inspection: Inspection, snapshot: str | None) -> None:
+        async with self.database.transaction() as session:
+            finished = await finish_scan(session, job.scan_id, self.name, image_digest=digest, feed_snapshot=snapshot)
+        if not finished:
+            _log.warning("scan.lease_lost")  # another worker has it now; what we recorded is the same
+            return
+        self.wake()
+        outcome = "artifact" if inspection.is_artifact else "scanned"
+        SCANS.labels(outcome=outcome).inc()
+        _log.info("scan.finished", outcome=outcome, images=len(inspection.images))
+
+    async def _postpone(self, job: ScanJob, error: PratiqueError) -> None:
+        if job.attempt >= self.settings.max_attempts:
+            await self._give_up(job, f"given up after {job.attempt} attempts: {error}", outcome="failed")
+            return
+        SCANS.labels(outcome="postponed").inc()
+        async with self.database.transaction() as session:
+            await release_scan(session, job.scan_id, self.name, str(error))
+
+    async def _give_up(self, job: ScanJob, reason: str, *, outcome: str) -> None:
+        async with self.database.transaction() as session:
+            await fail_scan(session, job.scan_id, reason)
+        SCANS.labels(outcome=outcome).inc()
+        _log.warning("scan.given_up", reason=reason)
+
+    @contextlib.asynccontextmanager
+    async def _held_lease(self, job: ScanJob) -> AsyncIterator[None]:
+        """Extend the lease three times in its life; stop the work when it is lost."""
+        owner = asyncio.current_task()
+        lost = False
+
+        async def extend() -> None:
+            nonlocal lost
+            while True:
+                await asyncio.sleep(self.settings.lease / 3)
+                if not await self._extend(job):
+                    lost = True
+                    if owner is not None:
+                        owner.cancel()
+                    return
+
+        heartbeat = asyncio.create_task(extend())
+        try:
+            yield
+        except asyncio.CancelledError:
+            if lost and owner is not None and owner.uncancel() == 0:
+                raise UnavailableError("the scan's lease was lost") from None
+            raise
+        finally:
+            heartbeat.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await heartbeat
+
+    async def _extend(self, job: ScanJob) -> bool:
+        try:
+            async with self.database.transaction() as session:
+                return await extend_lease(session, job.scan_id, self.name, self.settings.lease)
+        except UnavailableError as error:
+            _log.warning("lease.not_extended", error=str(error))
+            return True  # the lease may well outlive the outage; finish_scan has the last word
+
+
+def worker_name() -> str:
+    """Make a name that no other process has."""
+    return f"scanner-{uuid.uuid4().hex[:12]}"

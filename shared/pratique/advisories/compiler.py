@@ -1,0 +1,236 @@
+"""Compiles a mirror of OSV data into one read-only SQLite file.
+
+1. Every record of every ecosystem in the mirror is read once: its severity is noted for the CVE it names, and
+   what it affects, if the ecosystem's versions can be ordered and it was asked for.
+2. Advisories that nobody rated in their own record take the worst severity noted for their CVEs.
+3. The rows are written in sorted order, so that the same mirror gives the same bytes (with the same SQLite), and the file replaces the old one at once.
+
+A malformed record is skipped, counted and named. A broken zip, or a feed most of whose records are malformed, ends the run and leaves the old file in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pratique.advisories.mirror import MirrorLimits, MirrorRecord, list_ecosystems, read_records
+from pratique.advisories.naming import normal_name
+from pratique.advisories.osv import Advisory, Affected, parse_advisory
+from pratique.advisories.ranges import AffectedVersions, evaluate_affected
+from pratique.advisories.severity import rate_own
+from pratique.advisories.staging import FeedRow, Staging
+from pratique.advisories.versions import SCHEMES, base_ecosystem
+from pratique.errors import DatabaseUnavailable, InvalidAdvisory
+from pratique.oci.digest import Digest
+
+MAX_PROBLEMS = 20  # named of one ecosystem; protects the report's size, the counts go on
+
+Progress = Callable[[str, int, int], None]
+"""Called with an ecosystem, the records of it that were read and all it has."""
+
+_PROGRESS_STEP = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A record that was skipped, or of which a part was, and why."""
+
+    ecosystem: str
+    record: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedReport:
+    """What became of one ecosystem's records.
+
+    `skipped` were malformed, `withdrawn` taken back. `git_ranges` counts ranges of commits, `unreadable_ranges` those with a bound that is no version.
+    `is_matched` is false where only severities were taken: the order of versions is not known, or the ecosystem was not asked for.
+    """
+
+    name: str
+    updated: str
+    records: int
+    withdrawn: int
+    skipped: int
+    git_ranges: int
+    unreadable_ranges: int
+    is_matched: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileReport:
+    """What a compilation read and wrote. `affected` counts (package, advisory) pairs, `size` bytes; `problems` names the first MAX_PROBLEMS of each feed."""
+
+    digest: Digest
+    size: int
+    advisories: int
+    affected: int
+    feeds: tuple[FeedReport, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def not_matched_yet(self) -> tuple[str, ...]:
+        """Ecosystems in the mirror whose order of versions pratique does not know."""
+        return tuple(feed.name for feed in self.feeds if feed.name not in SCHEMES)
+
+
+def compile_database(
+    mirror: Path,
+    output: Path,
+    *,
+    ecosystems: Sequence[str] | None = None,
+    progress: Progress | None = None,
+    limits: MirrorLimits | None = None,
+) -> CompileReport:
+    """Compile the zips of `mirror` into `output`, which is replaced atomically; its folder must exist. Blocking.
+
+    `ecosystems` are names without release; None means all that can be matched. Severities come from all of the mirror in any case.
+    Raises InvalidAdvisory for a broken mirror or one without an ecosystem asked for, LimitExceeded for one beyond `limits`, DatabaseUnavailable if the
+    file cannot be written.
+    """
+    present = list_ecosystems(mirror)
+    wanted = frozenset(present if ecosystems is None else ecosystems)
+    if missing := sorted(wanted - set(present)):
+        raise InvalidAdvisory(f"expected {missing[0][:140]}/all.zip in the mirror, found none")
+    with (
+        _translated(output),
+        tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder,
+        Staging(Path(folder)) as staging,
+    ):
+        run = _Run(staging=staging, progress=progress or _say_nothing)
+        for ecosystem in present:
+            run.read(ecosystem, read_records(mirror, ecosystem, limits or MirrorLimits()), is_matched=ecosystem in wanted & SCHEMES.keys())
+        advisories, affected = staging.write([_feed_row(feed) for feed in run.feeds])
+        digest, size = _publish(staging.result, output)
+    return CompileReport(
+        digest=digest, size=size, advisories=advisories, affected=affected, feeds=tuple(run.feeds), problems=tuple(run.problems)
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """The state of one compilation."""
+
+    staging: Staging
+    progress: Progress
+    feeds: list[FeedReport] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def read(self, ecosystem: str, records: Iterator[MirrorRecord], *, is_matched: bool) -> None:
+        """Read one ecosystem's records into the staging tables."""
+        counts: dict[str, int] = defaultdict(int)
+        updated = ""
+        for position, record in enumerate(records, start=1):
+            counts["records"] += 1
+            if position % _PROGRESS_STEP == 0 or position == record.total:
+                self.progress(ecosystem, position, record.total)
+            advisory = self._parse(ecosystem, record, counts)
+            if advisory is not None:
+                updated = max(updated, f"{advisory.modified[:19]}Z")
+                self._add(ecosystem, advisory, counts, is_matched=is_matched)
+        if is_matched and 2 * counts["skipped"] > counts["records"]:
+            raise InvalidAdvisory(
+                f"{counts['skipped']} of {counts['records']} records of {ecosystem} are malformed: has its format changed?"
+            )
+        self.feeds.append(
+            FeedReport(
+                name=ecosystem,
+                updated=updated,
+                records=counts["records"],
+                withdrawn=counts["withdrawn"],
+                skipped=counts["skipped"],
+                git_ranges=counts["git_ranges"],
+                unreadable_ranges=counts["unreadable_ranges"],
+                is_matched=is_matched,
+            )
+        )
+
+    def _parse(self, ecosystem: str, record: MirrorRecord, counts: dict[str, int]) -> Advisory | None:
+        try:
+            advisory = parse_advisory(record.content)
+        except InvalidAdvisory as error:
+            counts["skipped"] += 1
+            self._name_problem(ecosystem, record.name, str(error))
+            return None
+        if advisory is None:
+            counts["withdrawn"] += 1
+        return advisory
+
+    def _add(self, ecosystem: str, advisory: Advisory, counts: dict[str, int], *, is_matched: bool) -> None:
+        rating = rate_own(advisory)
+        self.staging.add_rating(advisory, rating)
+        if not is_matched:
+            return
+        self.staging.add_advisory(advisory, rating)
+        entries: dict[str, dict[str, list[Affected]]] = defaultdict(lambda: defaultdict(list))
+        for entry in advisory.affected:  # a record that affects several ecosystems is in the zip of each
+            if base_ecosystem(entry.ecosystem) == ecosystem:
+                counts["git_ranges"] += entry.git_ranges
+                entries[entry.ecosystem][normal_name(entry.ecosystem, entry.name)].append(entry)
+        for release, packages in entries.items():
+            self.staging.add_release(release)
+            self.staging.add_affected(advisory, release, self._evaluate(advisory, packages, counts))
+
+    def _evaluate(self, advisory: Advisory, packages: dict[str, list[Affected]], counts: dict[str, int]) -> dict[str, AffectedVersions]:
+        rows: dict[str, AffectedVersions] = {}
+        for name, entries in packages.items():
+            try:
+                versions, unreadable = evaluate_affected(entries)
+            except InvalidAdvisory as error:
+                counts["unreadable_ranges"] += 1
+                self._name_problem(base_ecosystem(entries[0].ecosystem), advisory.id, str(error))
+                continue
+            if unreadable:
+                counts["unreadable_ranges"] += unreadable
+                self._name_problem(
+                    base_ecosystem(entries[0].ecosystem),
+                    advisory.id,
+                    f"{unreadable} ranges of {name} are bounded by what is no version there",
+                )
+            if versions.intervals or versions.versions:
+                rows[name] = versions
+        return rows
+
+    def _name_problem(self, ecosystem: str, record: str, reason: str) -> None:
+        if sum(problem.ecosystem == ecosystem for problem in self.problems) < MAX_PROBLEMS:
+            self.problems.append(Problem(ecosystem=ecosystem, record=record[:140], reason=reason))
+
+
+def _say_nothing(_ecosystem: str, _done: int, _total: int) -> None:
+    pass
+
+
+def _feed_row(feed: FeedReport) -> FeedRow:
+    return FeedRow(name=feed.name, updated=feed.updated, records=feed.records, skipped=feed.skipped, matched=feed.is_matched)
+
+
+def _publish(compiled: Path, output: Path) -> tuple[Digest, int]:
+    """Make the compiled file durable, then put it in the old one's place: after a crash one of the two is there, whole."""
+    with compiled.open("rb") as file:
+        os.fsync(file.fileno())
+        digest = Digest("sha256", hashlib.file_digest(file, "sha256").hexdigest())
+        size = file.tell()
+    compiled.chmod(0o444)
+    compiled.replace(output)
+    folder = os.open(output.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return digest, size
+
+
+@contextmanager
+def _translated(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise DatabaseUnavailable(f"advisory database {output.name} cannot be written: {error}") from error

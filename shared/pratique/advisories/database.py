@@ -1,0 +1,234 @@
+"""The compiled advisory database: which advisories affect a package. Read-only; one file, known by its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from pratique.advisories.gaps import GapList
+from pratique.advisories.grouping import Match, group_matches
+from pratique.advisories.naming import normal_name
+from pratique.advisories.ranges import AffectedVersions, VersionSet
+from pratique.advisories.schema import APPLICATION_ID, SCHEMA_VERSION
+from pratique.advisories.versions import sort_key
+from pratique.errors import InvalidAdvisory, InvalidVersion, SettingsError
+from pratique.findings import Finding, FindingKind, Severity
+from pratique.inventory.coverage import CoverageItem, FeedState
+from pratique.inventory.package import Package
+from pratique.oci.digest import Digest
+
+_CACHED_PACKAGES = 8192  # names with their ranges, some 2 KB each; the kernel's is larger
+_CACHED_ADVISORIES = 8192
+_OPEN_ATTEMPTS = 5  # the file may be replaced while it is opened
+
+_AFFECTED = "SELECT advisory, versions FROM affected WHERE ecosystem = ? AND name = ?"
+_ADVISORY = "SELECT name, aliases, equals, title, severity, severity_source, refs FROM advisory WHERE id = ?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchResult:
+    """What a database says about packages: for each, in the order given, its findings (worst first); and what it could not answer."""
+
+    findings: tuple[tuple[Finding, ...], ...]
+    gaps: tuple[CoverageItem, ...]
+
+
+class AdvisoryDatabase:
+    """Answers which advisories affect a package, in microseconds. Safe to share between threads; close it, or use it as a context manager."""
+
+    def __init__(self, connection: sqlite3.Connection, digest: Digest) -> None:
+        """Take over an open connection to a compiled file; use `open`."""
+        self._connection = connection
+        self._lock = threading.Lock()  # one statement at a time; look-ups are short and most answers come out of the caches
+        self.digest = digest
+        with _translated():
+            feeds = connection.execute("SELECT name, updated FROM feed WHERE matched ORDER BY name").fetchall()
+            self._severity_only = frozenset(name for (name,) in connection.execute("SELECT name FROM feed WHERE NOT matched"))
+            self._ecosystems: dict[str, int] = dict(connection.execute("SELECT name, id FROM ecosystem"))
+        self.feeds = tuple(FeedState(name=name, updated=updated) for name, updated in feeds)
+        self._load_affected = lru_cache(maxsize=_CACHED_PACKAGES)(self._read_affected)
+        self._load_advisory = lru_cache(maxsize=_CACHED_ADVISORIES)(self._read_advisory)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a compiled database.
+
+        Raises SettingsError if there is none at `path` or another release compiled it, InvalidAdvisory for any other file.
+        """
+        for _ in range(_OPEN_ATTEMPTS):
+            with _translated(path):
+                before = _identity(path)
+                digest = _digest_of(path, before)
+                # immutable: nobody writes to it (it is replaced), so no locks and no journal are looked for
+                uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+                connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None, cached_statements=16)
+                try:
+                    _check(connection, path)
+                    if _identity(path) == before:
+                        return cls(connection, digest)
+                except BaseException:
+                    connection.close()
+                    raise
+                connection.close()
+        raise SettingsError(f"advisory database {path.name} was replaced {_OPEN_ATTEMPTS} times while it was opened")
+
+    def close(self) -> None:
+        """Close the file. Look-ups after that fail."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def covers(self, ecosystem: str) -> bool:
+        """Tell whether it has advisories for an ecosystem, release included (`Debian:11`, `PyPI`)."""
+        return ecosystem in self._ecosystems
+
+    def match(self, package: Package) -> tuple[Finding, ...]:
+        """The findings of one package, worst first; none for an ecosystem that is not covered.
+
+        Raises InvalidVersion if there are advisories for the package and its version cannot be compared with theirs. `match_all` answers both
+        cases as gaps instead.
+        """
+        matches, comparable = self._match(package)
+        if not comparable:
+            raise InvalidVersion(
+                f"version {package.matching_version[:140]!r} of {package.name[:140]} has no place in the order of {package.ecosystem}"
+            )
+        return tuple(_finding(package, match) for match in matches)
+
+    def match_all(self, packages: Iterable[Package]) -> MatchResult:
+        """Match packages, and name what could not be answered: one gap for an ecosystem that is not covered, one for each version that cannot be compared."""
+        gaps = GapList(str(SCHEMA_VERSION))
+        findings = tuple(self._match_into(gaps, package) for package in packages)
+        return MatchResult(findings=findings, gaps=gaps.items())
+
+    def _match_into(self, gaps: GapList, package: Package) -> tuple[Finding, ...]:
+        if not self.covers(package.ecosystem):
+            gaps.add_uncovered(package, self._why_uncovered(package.ecosystem))
+            return ()
+        matches, comparable = self._match(package)
+        if not comparable:
+            gaps.add_incomparable(package)
+        return tuple(_finding(package, match) for match in matches)
+
+    def _match(self, package: Package) -> tuple[tuple[Match, ...], bool]:
+        """The joined matches, and whether the package's version could be compared (true if there is nothing to compare it with)."""
+        ecosystem = package.ecosystem
+        number = self._ecosystems.get(ecosystem)
+        rows = self._load_affected(ecosystem, number, normal_name(ecosystem, package.matching_name)) if number is not None else ()
+        if not rows:
+            return (), True
+        version = package.matching_version
+        try:
+            key = sort_key(ecosystem, version)
+        except InvalidVersion:
+            named = [self._as_match(advisory, None) for advisory, versions in rows if versions.names(version)]
+            return group_matches(ecosystem, named, partial(sort_key, ecosystem)), False
+        held = [self._as_match(advisory, versions.fix_above(key)) for advisory, versions in rows if versions.holds(key)]
+        return group_matches(ecosystem, held, partial(sort_key, ecosystem)), True
+
+    def _as_match(self, advisory: int, fixed_in: str | None) -> Match:
+        return replace(self._load_advisory(advisory), fixed_in=fixed_in)
+
+    def _read_affected(self, ecosystem: str, number: int, name: str) -> tuple[tuple[int, VersionSet], ...]:
+        with self._lock, _translated():
+            rows = self._connection.execute(_AFFECTED, (number, name)).fetchall()
+            return tuple((advisory, VersionSet(ecosystem, AffectedVersions.decode(versions))) for advisory, versions in rows)
+
+    def _read_advisory(self, number: int) -> Match:
+        with self._lock, _translated():
+            name, aliases, equals, title, severity, source, references = self._connection.execute(_ADVISORY, (number,)).fetchone()
+            return Match(
+                id=name,
+                aliases=_texts(aliases),
+                equals=_texts(equals),
+                title=title,
+                severity=Severity(severity),
+                severity_source=source,
+                references=_texts(references),
+                fixed_in=None,
+            )
+
+    def _why_uncovered(self, ecosystem: str) -> str:
+        base = ecosystem.partition(":")[0]
+        if base in self._severity_only:
+            return f"versions of {base} are not matched by this database"
+        newest = next((feed.updated[:10] for feed in self.feeds if feed.name == base), None)
+        feed = f"newest of {base}: {newest}" if newest else f"no feed of {base}"
+        return f"no advisories for {ecosystem} in this database ({feed})"
+
+
+def _finding(package: Package, match: Match) -> Finding:
+    fix = match.fixed_in
+    return Finding(
+        kind=FindingKind.VULNERABILITY,
+        id=match.id,
+        severity=match.severity,
+        title=match.title,
+        aliases=match.aliases,
+        package=package.purl,
+        installed=package.version,
+        fixed_in=fix,
+        status="affected" if fix is None else "fixed",
+        references=match.references,
+        recommendation="" if fix is None else f"update {package.matching_name} to {fix}",
+        severity_source=match.severity_source,
+    )
+
+
+_TEXTS = msgspec.json.Decoder(tuple[str, ...])
+
+
+def _texts(content: str) -> tuple[str, ...]:
+    return _TEXTS.decode(content)
+
+
+_Identity = tuple[int, int, int]
+
+
+def _identity(path: Path) -> _Identity:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+@lru_cache(maxsize=8)
+def _digest_of(path: Path, _identity: _Identity) -> Digest:
+    with path.open("rb") as file:
+        return Digest("sha256", hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse what is no compiled database of this release, before anything in it is trusted."""
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID:
+        raise InvalidAdvisory(f"{path.name} is no advisory database")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != SCHEMA_VERSION:
+        raise SettingsError(f"advisory database {path.name} has schema {version}; this release reads {SCHEMA_VERSION}: build it again")
+
+
+@contextmanager
+def _translated(path: Path | None = None) -> Iterator[None]:
+    name = path.name if path else "advisory database"
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SettingsError(f"expected an advisory database at {path}, found none: build or fetch one first") from error
+    except (sqlite3.Error, OSError, msgspec.DecodeError, InvalidVersion, TypeError, ValueError) as error:
+        raise InvalidAdvisory(f"{name} cannot be read: {error}") from error

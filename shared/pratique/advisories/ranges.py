@@ -1,0 +1,201 @@
+"""Affected ranges, evaluated as the OSV schema's algorithm says and kept as intervals that a look-up can walk quickly.
+
+Source: OSV schema, "Evaluation". A range's events, sorted by version, switch `vulnerable` on and off: `introduced` at its version, `fixed` off at its
+version, `last_affected` off just above it, and a version at or above every `limit` is outside. A version is affected if it is listed or if any
+range holds it. Both range types are compared by the ecosystem's own scheme, which is SemVer wherever publishers use type SEMVER.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from pratique.advisories.osv import Affected, Event, EventKind
+from pratique.advisories.versions import SortKey, sort_key
+from pratique.errors import InvalidAdvisory, InvalidVersion
+
+MAX_POINTS = 200_000  # events and listed versions of one package in one record; protects the sort and a row's size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """Affected versions from `low` (None: the first) to `high` (None: all later ones), `high` itself being affected only if `closed`."""
+
+    low: str | None
+    high: str | None
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AffectedVersions:
+    """Which versions of a package one advisory affects: what a database row holds.
+
+    `versions` are those that are listed and in no interval. `fixes` are the stated fixed versions, in ascending order, that are not affected themselves.
+    """
+
+    intervals: tuple[Interval, ...]
+    versions: tuple[str, ...]
+    fixes: tuple[str, ...]
+
+    def encode(self) -> bytes:
+        """Serialise for a database row."""
+        rows = [(interval.low, interval.high, interval.closed) for interval in self.intervals]
+        return _ENCODER.encode((rows, self.versions, self.fixes))
+
+    @classmethod
+    def decode(cls, content: bytes) -> AffectedVersions:
+        """Read what `encode` wrote.
+
+        Raises InvalidAdvisory.
+        """
+        try:
+            rows, versions, fixes = _DECODER.decode(content)
+        except msgspec.DecodeError as error:
+            raise InvalidAdvisory(f"stored ranges cannot be read: {error}") from error
+        return cls(
+            intervals=tuple(Interval(low=low, high=high, closed=closed) for low, high, closed in rows), versions=versions, fixes=fixes
+        )
+
+
+_Row = tuple[str | None, str | None, bool]
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(tuple[list[_Row], tuple[str, ...], tuple[str, ...]])
+
+
+class VersionSet:
+    """AffectedVersions with its sort keys computed, ready to be asked many times."""
+
+    __slots__ = ("_ecosystem", "_fixes", "_intervals", "_listed", "_unreadable")
+
+    def __init__(self, ecosystem: str, affected: AffectedVersions) -> None:
+        self._ecosystem = ecosystem
+        self._intervals = tuple(
+            (_key_or_none(ecosystem, interval.low), _key_or_none(ecosystem, interval.high), interval.closed)
+            for interval in affected.intervals
+        )
+        keys = [(version, _listed_key(ecosystem, version)) for version in affected.versions]
+        self._listed = frozenset(key for _, key in keys if key is not None)
+        self._unreadable = frozenset(version for version, key in keys if key is None)
+        self._fixes = tuple((sort_key(ecosystem, version), version) for version in affected.fixes)
+
+    def holds(self, key: SortKey) -> bool:
+        """Tell whether the version with this key is affected."""
+        return key in self._listed or any(_is_inside(key, interval) for interval in self._intervals)
+
+    def names(self, version: str) -> bool:
+        """Tell whether `version`, which has no place in the order, is listed letter by letter."""
+        return version in self._unreadable
+
+    def fix_above(self, key: SortKey) -> str | None:
+        """The lowest fixed version above the one with this key that is not affected itself, or None."""
+        return next((version for fix, version in self._fixes if key < fix), None)
+
+
+_Bounds = tuple[SortKey | None, SortKey | None, bool]
+
+
+def _is_inside(key: SortKey, bounds: _Bounds) -> bool:
+    low, high, closed = bounds
+    if low is not None and key < low:
+        return False
+    return high is None or key < high or (closed and key == high)
+
+
+def _key_or_none(ecosystem: str, version: str | None) -> SortKey | None:
+    return None if version is None else sort_key(ecosystem, version)
+
+
+def _listed_key(ecosystem: str, version: str) -> SortKey | None:
+    try:
+        return sort_key(ecosystem, version)
+    except InvalidVersion:
+        return None
+
+
+def evaluate_affected(entries: Sequence[Affected]) -> tuple[AffectedVersions, int]:
+    """Join all that one advisory says about one package, given as entries of one ecosystem and release.
+
+    Answers the number of ranges left out because a bound of theirs is no version there. Raises InvalidAdvisory for more points than MAX_POINTS.
+    """
+    ecosystem = entries[0].ecosystem
+    if sum(len(entry.versions) + sum(map(len, entry.ranges)) for entry in entries) > MAX_POINTS:
+        raise InvalidAdvisory(f"more than {MAX_POINTS} events and versions for {entries[0].name}")
+    intervals: list[Interval] = []
+    fixes: set[str] = set()
+    unreadable = 0
+    for events in (events for entry in entries for events in entry.ranges):
+        try:
+            intervals += _intervals(ecosystem, events)
+        except InvalidVersion:
+            unreadable += 1
+        else:
+            fixes.update(event.version for event in events if event.kind is EventKind.FIXED)
+    listed = dict.fromkeys(version for entry in entries for version in entry.versions)
+    return _joined(ecosystem, tuple(dict.fromkeys(intervals)), listed, fixes), unreadable
+
+
+def _joined(ecosystem: str, intervals: tuple[Interval, ...], listed: Iterable[str], fixes: Iterable[str]) -> AffectedVersions:
+    ranges = VersionSet(ecosystem, AffectedVersions(intervals=intervals, versions=(), fixes=()))
+    versions = tuple(sorted(version for version in listed if not _is_held(ranges, ecosystem, version)))
+    everything = VersionSet(ecosystem, AffectedVersions(intervals=intervals, versions=versions, fixes=()))
+    good = {key: version for version in sorted(fixes) if not everything.holds(key := sort_key(ecosystem, version))}
+    return AffectedVersions(intervals=intervals, versions=versions, fixes=tuple(good[key] for key in sorted(good)))
+
+
+def _is_held(ranges: VersionSet, ecosystem: str, version: str) -> bool:
+    key = _listed_key(ecosystem, version)
+    return key is not None and ranges.holds(key)
+
+
+def _intervals(ecosystem: str, events: Sequence[Event]) -> list[Interval]:
+    """Run the algorithm once over the sorted events, and note where it switches."""
+    limit = _limit(ecosystem, events)
+    ordered = sorted(
+        (event for event in events if event.kind is not EventKind.LIMIT),
+        key=lambda event: (event.version != "0", *_event_key(ecosystem, event)),
+    )
+    found: list[Interval] = []
+    low: Event | None = None
+    for event in ordered:
+        if event.kind is EventKind.INTRODUCED:
+            low = low or event
+        elif low is not None:
+            found.append(Interval(low=low.version, high=event.version, closed=event.kind is EventKind.LAST_AFFECTED))
+            low = None
+    if low is not None:
+        found.append(Interval(low=low.version, high=None))
+    cut = (_cut(ecosystem, interval, limit) for interval in found)
+    return [_open_below(interval) for interval in cut if not _is_empty(ecosystem, interval)]
+
+
+def _event_key(ecosystem: str, event: Event) -> tuple[SortKey, ...]:
+    # "0" is OSV's word for "before every version", though it is no version in some schemes; the sort is stable, so ties keep the record's order
+    return () if event.version == "0" else (sort_key(ecosystem, event.version),)
+
+
+def _limit(ecosystem: str, events: Sequence[Event]) -> str | None:
+    limits = [event.version for event in events if event.kind is EventKind.LIMIT]
+    if not limits or "*" in limits:
+        return None
+    return max(limits, key=lambda version: sort_key(ecosystem, version))
+
+
+def _cut(ecosystem: str, interval: Interval, limit: str | None) -> Interval:
+    if limit is None or (interval.high is not None and sort_key(ecosystem, interval.high) < sort_key(ecosystem, limit)):
+        return interval
+    return Interval(low=interval.low, high=limit)
+
+
+def _open_below(interval: Interval) -> Interval:
+    return Interval(low=None, high=interval.high, closed=interval.closed) if interval.low == "0" else interval
+
+
+def _is_empty(ecosystem: str, interval: Interval) -> bool:
+    if interval.high is None:
+        return False
+    if interval.low in {None, "0"}:
+        return interval.high == "0" and not interval.closed
+    low, high = sort_key(ecosystem, interval.low or ""), sort_key(ecosystem, interval.high)
+    return high < low or (low == high and not interval.closed)

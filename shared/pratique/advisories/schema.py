@@ -1,0 +1,39 @@
+"""The layout of the compiled database, which the compiler writes and `AdvisoryDatabase` reads. Raise SCHEMA_VERSION with every change of meaning."""
+
+from typing import Final
+
+APPLICATION_ID: Final = 0x50524151  # "PRAQ": tells the file from any other SQLite database
+SCHEMA_VERSION: Final = 1
+
+TABLES: Final = """
+CREATE TABLE feed (
+    name TEXT PRIMARY KEY,          -- ecosystem without release
+    updated TEXT NOT NULL,          -- newest `modified` of its records, '' if it has none
+    records INTEGER NOT NULL,
+    skipped INTEGER NOT NULL,       -- malformed records
+    matched INTEGER NOT NULL        -- 0: only severities were taken from it
+) WITHOUT ROWID;
+CREATE TABLE ecosystem (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE       -- with release: Debian:11
+);
+CREATE TABLE advisory (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,      -- GHSA-…, DSA-…
+    aliases TEXT NOT NULL,          -- JSON list, CVEs first
+    equals TEXT NOT NULL,           -- JSON list: those aliases that mean the very same flaw
+    title TEXT NOT NULL,
+    severity INTEGER NOT NULL,
+    severity_source TEXT NOT NULL,
+    vectors TEXT NOT NULL,          -- JSON list of the record's own CVSS vectors
+    refs TEXT NOT NULL,             -- JSON list of URLs
+    modified TEXT NOT NULL
+);
+CREATE TABLE affected (
+    ecosystem INTEGER NOT NULL REFERENCES ecosystem (id),
+    name TEXT NOT NULL,             -- as normal_name spells it
+    advisory INTEGER NOT NULL REFERENCES advisory (id),
+    versions BLOB NOT NULL,         -- AffectedVersions, MessagePack
+    PRIMARY KEY (ecosystem, name, advisory)
+) WITHOUT ROWID;
+"""

@@ -1,0 +1,84 @@
+"""Sending one message to one receiver: Slack-compatible webhooks as JSON, everything else through Apprise.
+
+Slack's incoming-webhook format is what Mattermost, Rocket.Chat, Zulip and most home-made receivers take too; Apprise knows some 170 other services.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from pratique.errors import ChatUnavailable, RefusedError, SettingsError
+
+SEND_SECONDS = 15.0
+_RETRY_STATUS = frozenset({408, 425, 429})
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def check_receiver(name: str, url: str) -> None:
+    """Refuse an address that nothing could be sent to.
+
+    Raises SettingsError; the address itself is a secret and is not repeated.
+    """
+    if _is_webhook(url):
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise SettingsError(f"channels.{name}: a webhook over plain http is allowed on loopback only")
+        if not parts.hostname:
+            raise SettingsError(f"channels.{name}: the webhook address names no host")
+        return
+    import apprise
+
+    if apprise.Apprise.instantiate(url, suppress_exceptions=True) is None:
+        raise SettingsError(f"channels.{name}: Apprise does not know this kind of address, or it is incomplete")
+
+
+async def send_message(session: aiohttp.ClientSession, url: str, *, title: str, body: str, payload: Mapping[str, Any]) -> None:
+    """Send one message: `payload` to a webhook, `title` and `body` (Markdown) to any other receiver.
+
+    Raises ChatUnavailable (try again) and RefusedError (the receiver will not have it).
+    """
+    if _is_webhook(url):
+        await _post(session, url, payload)
+        return
+    import apprise
+
+    service = apprise.Apprise()
+    service.add(url)
+    async with _translated():
+        delivered = await service.async_notify(title=title, body=body, body_format=apprise.NotifyFormat.MARKDOWN)
+        if not delivered:
+            raise ChatUnavailable("the receiver did not take the message")
+
+
+def _is_webhook(url: str) -> bool:
+    return url.startswith(("https://", "http://"))
+
+
+async def _post(session: aiohttp.ClientSession, url: str, payload: Mapping[str, Any]) -> None:
+    async with _translated(), session.post(url, json=dict(payload), allow_redirects=False) as response:
+        if response.status in _RETRY_STATUS or response.status >= 500:  # noqa: PLR2004
+            raise ChatUnavailable(f"the receiver answered {response.status}", retry_after=_retry_after(response))
+        if response.status >= 300:  # noqa: PLR2004
+            raise RefusedError(f"the receiver answered {response.status}")
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else None
+
+
+@contextlib.asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(SEND_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise ChatUnavailable(f"the receiver gave no answer within {SEND_SECONDS:g} s") from error
+    except aiohttp.ClientError as error:
+        raise ChatUnavailable(f"the receiver cannot be reached: {type(error).__name__}") from error

@@ -1,0 +1,120 @@
+"""When distributions stop getting security updates: an extract of endoflife.date (MIT; origin and date in `eol.json`)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import msgspec
+
+from pratique.findings import Finding, FindingKind, Severity
+from pratique.inventory.package import Distribution
+
+_PRODUCTS = {
+    "alpine": "alpine-linux",
+    "almalinux": "almalinux",
+    "amzn": "amazon-linux",
+    "centos": "centos",
+    "debian": "debian",
+    "devuan": "devuan",
+    "fedora": "fedora",
+    "mageia": "mageia",
+    "ol": "oracle-linux",
+    "opensuse-leap": "opensuse",
+    "photon": "vmware-photon",
+    "rhel": "rhel",
+    "rocky": "rocky-linux",
+    "sles": "sles",
+    "ubuntu": "ubuntu",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EolState:
+    """The end of a release's life, as seen on one day.
+
+    `product` and `cycle` are endoflife.date's names (`debian`, `11`). `eol` is the last day of the distribution's own security support, None where no date
+    is announced or known; `extended` the last day of extended support (Debian LTS, Ubuntu Pro, RHEL ELS), which may need a contract, None where there is
+    none. `is_over` tells whether `eol` has passed, `is_extended` whether extended support still holds then.
+    """
+
+    product: str
+    cycle: str
+    eol: date | None
+    extended: date | None
+    is_over: bool
+    is_extended: bool
+
+
+class _Cycle(msgspec.Struct):
+    eol: date | bool
+    extended: date | None = None
+
+
+class _Document(msgspec.Struct):
+    products: Mapping[str, Mapping[str, _Cycle]]
+
+
+def eol_state(distribution: Distribution | None, *, today: date | None = None) -> EolState | None:
+    """Look up a distribution's release; None for one that is not known, or has no releases (Wolfi, Alpine edge). `today` is the day in UTC by default."""
+    product = _product_of(distribution) if distribution is not None else None
+    if distribution is None or product is None:
+        return None
+    cycles = _load_products()[product]
+    name = next((name for name in _cycle_names(distribution.version_id) if name in cycles), None)
+    return _state(product, name, cycles[name], today or datetime.now(UTC).date()) if name is not None else None
+
+
+def eol_findings(distribution: Distribution | None, *, today: date | None = None) -> tuple[Finding, ...]:
+    """Say that a release gets no security updates any more: HIGH, or MEDIUM while extended support holds. Nothing for a supported or unknown one.
+
+    The answer changes with the day, not with the image.
+    """
+    state = eol_state(distribution, today=today)
+    if distribution is None or state is None or not state.is_over:
+        return ()
+    since = f"since {state.eol}" if state.eol else "any more"
+    extended = f"; extended support ends {state.extended}" if state.is_extended else ""
+    finding = Finding(
+        kind=FindingKind.EOL,
+        id=f"EOL-{state.product}-{state.cycle}",
+        severity=Severity.MEDIUM if state.is_extended else Severity.HIGH,
+        severity_source="pratique",
+        title=f"{distribution.pretty_name or distribution.label} has had no regular security support {since}{extended}",
+        installed=distribution.version_id,
+        path=distribution.path or None,
+        references=(f"https://endoflife.date/{state.product}",),
+        recommendation=f"Build on a release of {distribution.id} that is still supported.",
+    )
+    return (finding,)
+
+
+def _state(product: str, name: str, cycle: _Cycle, today: date) -> EolState:
+    eol = None if isinstance(cycle.eol, bool) else cycle.eol
+    is_over = eol < today if eol is not None else cycle.eol is True
+    is_extended = is_over and cycle.extended is not None and today <= cycle.extended
+    return EolState(product=product, cycle=name, eol=eol, extended=cycle.extended, is_over=is_over, is_extended=is_extended)
+
+
+def _product_of(distribution: Distribution) -> str | None:
+    if distribution.id == "centos" and "stream" in distribution.pretty_name.lower():
+        return "centos-stream"
+    return _PRODUCTS.get(distribution.id)
+
+
+def _cycle_names(version_id: str) -> Iterator[str]:
+    """The release's names, most exact first: `3.18.4`, `3.18`, `3`; SUSE's first service pack `15` is the cycle `15.0`."""
+    name = version_id
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
+    if version_id and "." not in version_id:
+        yield f"{version_id}.0"
+
+
+@functools.cache
+def _load_products() -> Mapping[str, Mapping[str, _Cycle]]:
+    return msgspec.json.decode(Path(__file__).with_name("eol.json").read_bytes(), type=_Document).products

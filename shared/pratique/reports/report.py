@@ -1,0 +1,70 @@
+"""The report on one target, which every format is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pratique.advisories.versions import compare
+from pratique.errors import InvalidVersion
+from pratique.findings import Finding
+from pratique.inventory.coverage import Coverage
+from pratique.inventory.package import Distribution, InstalledPackage
+from pratique.policy.verdict import Verdict
+
+SCHEMA_VERSION = 1
+MAX_RECOMMENDATIONS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What was looked at: as the user wrote it, its digest, its platform (several joined by `,`), its distribution and that one's end of life (ISO date)."""
+
+    reference: str
+    digest: str | None
+    platform: str | None
+    distribution: Distribution | None
+    eol: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything known about a target. `packages` are sorted by purl, `findings` worst first."""
+
+    target: Target
+    packages: tuple[InstalledPackage, ...]
+    findings: tuple[Finding, ...]
+    coverage: Coverage
+    verdict: Verdict | None = None
+
+    @property
+    def recommendations(self) -> tuple[str, ...]:
+        """What to do, in order of how much it helps: one line a package, naming the version that ends all its fixable findings."""
+        advice = [finding.recommendation for finding in self.findings if finding.package is None and finding.recommendation]
+        return tuple(dict.fromkeys([*advice, *_updates(self.findings, self.packages)]))[:MAX_RECOMMENDATIONS]
+
+
+def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Worst first, then by package and id, so that two reports can be compared line by line."""
+    return tuple(sorted(findings, key=lambda finding: (-finding.severity, finding.package or "", finding.path or "", finding.id)))
+
+
+def _updates(findings: Sequence[Finding], packages: Sequence[InstalledPackage]) -> list[str]:
+    known = {installed.package.purl: installed.package for installed in packages}
+    updates: dict[tuple[str, str], str] = {}
+    for finding in findings:
+        package = known.get(finding.package or "")
+        if package is None or finding.fixed_in is None:
+            continue
+        key = (package.ecosystem, package.matching_name)
+        updates[key] = _later(package.ecosystem, updates.get(key), finding.fixed_in)
+    return [f"update {name} to {version} or later ({ecosystem})" for (ecosystem, name), version in updates.items()]
+
+
+def _later(ecosystem: str, one: str | None, other: str) -> str:
+    if one is None:
+        return other
+    try:
+        return one if compare(ecosystem, one, other) >= 0 else other
+    except InvalidVersion:
+        return other

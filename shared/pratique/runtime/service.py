@@ -1,0 +1,97 @@
+"""The life of a process: start, run until a signal or a failure, stop within a grace period."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from pratique.errors import PratiqueError
+from pratique.runtime.metrics import CONTENT_TYPE, render_metrics
+
+GRACE_SECONDS = 25.0  # below the 30 s that Docker and Kubernetes wait before SIGKILL
+_CHECK_SECONDS = 5.0
+
+Check = Callable[[], Awaitable[None]]
+"""Raises a PratiqueError while something that the service needs is away."""
+
+_log = structlog.get_logger()
+
+
+async def run_until_stopped(*tasks: Coroutine[Any, Any, None], grace: float = GRACE_SECONDS) -> None:
+    """Run all coroutines until SIGTERM or SIGINT, or until one of them ends or fails; then cancel the others.
+
+    Consumers give unfinished messages back when cancelled. Work that does not end within `grace` seconds is abandoned. Re-raises the first failure.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    running = [asyncio.create_task(task) for task in tasks]
+    waiter = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([waiter, *running], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        await _cancel([waiter, *running], grace)
+    for task in running:
+        if task.done() and not task.cancelled():
+            task.result()
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]], grace: float) -> None:
+    for task in tasks:
+        task.cancel()
+    _, late = await asyncio.wait(tasks, timeout=grace)
+    if late:
+        _log.error("service.abandoned", tasks=len(late), grace_s=grace)
+
+
+@contextlib.asynccontextmanager
+async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
+    """Serve `app` while the block runs; yields the address bound (a port of 0 picks a free one)."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        bound = runner.addresses[0]
+        yield bound[0], bound[1]
+    finally:
+        await runner.cleanup()
+
+
+def add_operations_routes(app: web.Application, checks: dict[str, Check]) -> None:
+    """Add `/healthz` (the process lives), `/readyz` (what it needs answers) and `/metrics`."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def readyz(_request: web.Request) -> web.Response:
+        results = {name: await _run_check(check) for name, check in checks.items()}
+        ready = all(result == "ok" for result in results.values())
+        return web.json_response({"status": "ok" if ready else "unavailable", "checks": results}, status=200 if ready else 503)
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=render_metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+
+
+async def _run_check(check: Check) -> str:
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            await check()
+    except PratiqueError as error:
+        return str(error)
+    except TimeoutError:
+        return f"no answer within {_CHECK_SECONDS:g} s"
+    return "ok"

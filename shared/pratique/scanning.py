@@ -1,0 +1,226 @@
+"""From a reference to an inventory: the one scan that the command line and the scanner service share.
+
+1. fetch the document that the reference names, verified;
+2. walk indexes to their platform manifests, bounded in depth and number, attestations set apart;
+3. fetch each image's config and pair layers with diff-ids;
+4. read each layer that no store knows, in one pass in a worker process, the largest first;
+5. merge the layers to what is installed, with coverage for all that could not be read.
+
+Wrong bytes end in coverage, never in an exception: a push of garbage has a verdict too. What is only unavailable raises, and the scan is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pratique.errors import InputError, InvalidManifest, LimitExceeded, MissingError
+from pratique.inventory.analyzers import ANALYZERS
+from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
+from pratique.inventory.inventory import Inventory
+from pratique.inventory.layer_result import LayerResult
+from pratique.inventory.merge import ScannedLayer, merge_layers
+from pratique.oci import media_types
+from pratique.oci.digest import Digest
+from pratique.oci.manifest import MAX_CONFIG_BYTES, Descriptor, ImageConfig, Index, Layer, Manifest, Platform, pair_layers, parse_config
+from pratique.registry.interface import ImageSource
+from pratique.runtime.concurrency import run_together
+from pratique.runtime.layer_pool import LayerPool
+
+MAX_INDEX_DEPTH = 4  # real indexes are one level deep, rarely two: more is a trap for whoever recurses
+MAX_IMAGES = 64  # images judged for one push
+
+
+class LayerStore(Protocol):
+    """Keeps layer results under (layer digest, analyzer versions), so that no layer is read twice."""
+
+    async def load(self, digests: Sequence[str]) -> Mapping[str, LayerResult]:
+        """Load what is known of these layers."""
+        ...
+
+    async def record(self, digest: str, result: LayerResult) -> None:
+        """Keep a result."""
+        ...
+
+
+class MemoryLayerStore:
+    """Keeps nothing beyond the process: for a scan without a server."""
+
+    def __init__(self) -> None:
+        self._results: dict[str, LayerResult] = {}
+
+    async def load(self, digests: Sequence[str]) -> Mapping[str, LayerResult]:
+        """Load what this process has seen."""
+        return {digest: self._results[digest] for digest in digests if digest in self._results}
+
+    async def record(self, digest: str, result: LayerResult) -> None:
+        """Keep a result until the process ends."""
+        self._results[digest] = result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectedImage:
+    """One image (or what claimed to be one). `config` is None when it could not be read; then `inventory` holds only the gap.
+
+    `digest` is None when not even the manifest could be fetched and the reference names none.
+    """
+
+    digest: Digest | None
+    manifest: Manifest | None
+    config: ImageConfig | None
+    inventory: Inventory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """All that one reference holds: `root` is what it names, `images` the runnable ones in it, `artifacts` those that are none.
+
+    `root` is None when it could not be read; `images` then has one entry that says why.
+    """
+
+    root: Manifest | Index | None
+    images: tuple[InspectedImage, ...]
+    artifacts: tuple[Descriptor, ...]
+
+    @property
+    def is_artifact(self) -> bool:
+        """Tell whether there is nothing to judge: a chart, a signature, an index of attestations only."""
+        return not self.images
+
+
+class Scanner:
+    """Reads images through worker processes; layers come from `store` where it knows them."""
+
+    def __init__(self, pool: LayerPool, store: LayerStore) -> None:
+        self._pool = pool
+        self._store = store
+
+    async def inspect(self, source: ImageSource, *, platform: str = "all", root: Digest | None = None) -> Inspection:
+        """Inspect what `source` names; `platform` is `os/arch[/variant]` or `all`. `root` names the digest to report if nothing can be fetched.
+
+        Raises UnavailableError, RefusedError, and MissingError when the root itself is not there.
+        """
+        try:
+            document = await source.fetch_root()
+            walk = _Walk(source, platform)
+            await walk.visit_root(document)
+        except InputError as error:
+            return Inspection(root=None, images=(_unreadable("manifest", error, digest=root),), artifacts=())
+        images = [await self._inspect_image(source, manifest) for manifest in walk.manifests]
+        return Inspection(root=document, images=(*images, *walk.broken), artifacts=tuple(walk.artifacts))
+
+    async def _inspect_image(self, source: ImageSource, manifest: Manifest) -> InspectedImage:
+        try:
+            config = parse_config(await source.fetch_blob(manifest.config, limit=MAX_CONFIG_BYTES))
+            layers = pair_layers(manifest, config)
+        except (InputError, MissingError) as error:
+            return _unreadable("config", error, digest=manifest.descriptor.digest, manifest=manifest)
+        scanned = await self._scan_layers(source, layers)
+        merge = functools.partial(merge_layers, scanned, ANALYZERS)
+        inventory = await asyncio.to_thread(merge)
+        return InspectedImage(digest=manifest.descriptor.digest, manifest=manifest, config=config, inventory=inventory)
+
+    async def _scan_layers(self, source: ImageSource, layers: Sequence[Layer]) -> list[ScannedLayer]:
+        known = await self._store.load([str(layer.descriptor.digest) for layer in layers])
+        wanted = {layer.descriptor.digest: layer for layer in layers if not _is_known(layer, known)}
+        largest_first = sorted(wanted.values(), key=lambda layer: layer.descriptor.size, reverse=True)
+        results = await run_together(self._scan_layer(source, layer) for layer in largest_first)
+        scanned = {result.digest: result for result in results}
+        return [scanned.get(str(layer.descriptor.digest)) or _known_layer(layer, known) for layer in layers]
+
+    async def _scan_layer(self, source: ImageSource, layer: Layer) -> ScannedLayer:
+        digest = str(layer.descriptor.digest)
+        reason = _unscannable(layer)
+        if reason:
+            return ScannedLayer(digest=digest, result=None, gap=_gap("layer", f"{digest}: {reason}"))
+
+        def stream() -> AsyncIterator[bytes]:
+            return source.stream_blob(layer.descriptor)
+
+        try:
+            result = await self._pool.scan(layer, stream)
+        except (InputError, MissingError) as error:
+            return ScannedLayer(digest=digest, result=None, gap=_gap("layer", f"{digest}: {error}"))
+        await self._store.record(digest, result)
+        return ScannedLayer(digest=digest, result=result, gap=None)
+
+
+def _is_known(layer: Layer, known: Mapping[str, LayerResult]) -> bool:
+    """A stored result counts only for the diff-id it was verified with: a config may lie about a blob that others know."""
+    result = known.get(str(layer.descriptor.digest))
+    return result is not None and result.diff_id == str(layer.diff_id)
+
+
+def _known_layer(layer: Layer, known: Mapping[str, LayerResult]) -> ScannedLayer:
+    digest = str(layer.descriptor.digest)
+    return ScannedLayer(digest=digest, result=known[digest], gap=None)
+
+
+def _unscannable(layer: Layer) -> str | None:
+    media_type = layer.descriptor.media_type
+    if media_types.is_encrypted_layer(media_type):
+        return "the layer is encrypted and no key for it is configured"
+    if media_types.is_foreign_layer(media_type):
+        return "the layer's bytes lie outside the registry (foreign layer)"
+    return None
+
+
+class _Walk:
+    """Collects the image manifests below a root, what is no image, and what could not be read."""
+
+    def __init__(self, source: ImageSource, platform: str) -> None:
+        self._source = source
+        self._platform = platform
+        self._seen: set[Digest] = set()
+        self.manifests: list[Manifest] = []
+        self.artifacts: list[Descriptor] = []
+        self.broken: list[InspectedImage] = []
+
+    async def visit_root(self, root: Manifest | Index) -> None:
+        await self._visit(root, 0)
+        if self._platform != "all" and not self.manifests and not self.broken and isinstance(root, Index):
+            raise InvalidManifest(f"this index holds no image for platform {self._platform}")
+
+    async def _visit(self, document: Manifest | Index, depth: int) -> None:
+        if isinstance(document, Index):
+            if depth > MAX_INDEX_DEPTH:
+                raise LimitExceeded(f"indexes nested more than {MAX_INDEX_DEPTH} deep")
+            for child in document.manifests:
+                await self._visit_child(child, depth + 1)
+        elif document.is_image:
+            self.manifests.append(document)
+        else:
+            self.artifacts.append(document.descriptor)
+
+    async def _visit_child(self, child: Descriptor, depth: int) -> None:
+        if child.digest in self._seen or not _is_wanted(child.platform, self._platform):
+            return
+        self._seen.add(child.digest)
+        if child.platform is not None and child.platform.is_unknown:
+            self.artifacts.append(child)
+            return
+        if len(self._seen) > MAX_IMAGES:
+            raise LimitExceeded(f"more than {MAX_IMAGES} manifests below one index")
+        try:
+            await self._visit(await self._source.fetch_document(child), depth)
+        except (InputError, MissingError) as error:
+            self.broken.append(_unreadable("manifest", error, digest=child.digest))
+
+
+def _is_wanted(found: Platform | None, wanted: str) -> bool:
+    if wanted == "all" or found is None:
+        return True
+    return str(found) == wanted or f"{found.os}/{found.architecture}" == wanted
+
+
+def _unreadable(name: str, error: Exception, *, digest: Digest | None, manifest: Manifest | None = None) -> InspectedImage:
+    gap = _gap(name, f"{digest}: {error}" if digest else str(error))
+    inventory = Inventory(distribution=None, packages=(), coverage=Coverage(items=(gap,)))
+    return InspectedImage(digest=digest, manifest=manifest, config=None, inventory=inventory)
+
+
+def _gap(name: str, reason: str) -> CoverageItem:
+    return CoverageItem(name=name, version="", status=CoverageStatus.FAILED, reason=reason)

@@ -1,0 +1,144 @@
+"""Inventories of images: their packages, distribution and coverage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from pratique.errors import MissingError
+from pratique.inventory.inventory import Inventory
+from pratique.inventory.package import Distribution, InstalledPackage, Package
+from pratique.storage.coverages import load_section, record_section
+from pratique.storage.dialect import insert_missing
+from pratique.storage.members import load_members
+from pratique.storage.models import Image, ImagePackage, Layer, PackageModel
+from pratique.storage.packages import clean_package, hash_package, read_package, record_packages
+from pratique.storage.text import DigestLike, clean_json, clean_text, hash_json, in_chunks
+
+SECTION = "inventory"
+"""The coverage section that an inventory brings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """An inventory ready to be written: clean packages by key, with evidence, and the digest of all."""
+
+    packages: Mapping[str, Package]
+    evidence: Mapping[str, tuple[str | None, list[str]]]
+    distribution: dict[str, Any] | None
+    digest: str
+
+
+async def record_inventory(session: AsyncSession, image_digest: DigestLike, inventory: Inventory, analyzers_key: str) -> str:
+    """Store an image's inventory in place of an earlier one; answer its digest, which a Decision names.
+
+    Distinct packages are shared between images. Use one transaction an image: two that record several images in different order can deadlock
+    (DatabaseUnavailable). Raises MissingError for an image that `record_image` has not seen.
+    """
+    # 1. Hashing thousands of packages takes a while: other tasks go on meanwhile.
+    prepared = await asyncio.to_thread(_prepare, inventory)
+    query = select(Image.id, Image.inventory_digest).where(Image.digest == str(image_digest)).with_for_update()
+    image = (await session.execute(query)).one_or_none()
+    if image is None:
+        raise MissingError(f"expected image {image_digest} to be recorded before its inventory")
+    # 2. A re-scan mostly finds what is there already: 40 million rows are not written anew for that.
+    if image.inventory_digest != prepared.digest:
+        await _replace_packages(session, image.id, prepared)
+    values = {"distribution": prepared.distribution, "analyzers_key": analyzers_key, "inventory_digest": prepared.digest}
+    await session.execute(update(Image).where(Image.id == image.id).values(**values).execution_options(synchronize_session=False))
+    await record_section(session, image.id, SECTION, inventory.coverage)
+    return prepared.digest
+
+
+async def load_inventory(session: AsyncSession, image_digest: DigestLike) -> Inventory | None:
+    """Load an image's inventory with the coverage it was recorded with; None when there is none."""
+    query = select(Image.id, Image.distribution).where(Image.digest == str(image_digest), Image.inventory_digest.is_not(None))
+    image = (await session.execute(query)).one_or_none()
+    if image is None:
+        return None
+    rows = (
+        select(PackageModel, ImagePackage.paths, Layer.digest)
+        .join(ImagePackage, ImagePackage.package_id == PackageModel.id)
+        .outerjoin(Layer, Layer.id == ImagePackage.layer_id)
+        .where(ImagePackage.image_id == image.id)
+    )
+    found = [(row, paths, layer) for row, paths, layer in (await session.execute(rows)).tuples()]
+    found.sort(key=lambda entry: (entry[0].purl, entry[0].key))
+    return Inventory(
+        distribution=None if image.distribution is None else msgspec.convert(image.distribution, Distribution),
+        packages=tuple(InstalledPackage(package=read_package(row), paths=tuple(paths), layer=layer) for row, paths, layer in found),
+        coverage=await load_section(session, image.id, SECTION),
+    )
+
+
+async def has_inventory(session: AsyncSession, image_digest: DigestLike, analyzers_key: str) -> bool:
+    """Tell whether the inventory by these analyzers is stored."""
+    query = select(Image.id).where(
+        Image.digest == str(image_digest), Image.analyzers_key == analyzers_key, Image.inventory_digest.is_not(None)
+    )
+    return (await session.execute(query)).first() is not None
+
+
+async def load_inventory_digest(session: AsyncSession, image_digest: DigestLike) -> str | None:
+    """Load the digest that `record_inventory` answered; for an index, one over those of its children. None where one is missing."""
+    members = await load_members(session, image_digest)
+    query = select(Image.digest, Image.inventory_digest).where(Image.id.in_(members.ids)).order_by(Image.digest)
+    rows = (await session.execute(query)).all()
+    digests = [row.inventory_digest for row in rows]
+    if not rows or members.missing or None in digests:
+        return None
+    if len(rows) == 1 and rows[0].digest == str(image_digest):
+        return str(digests[0])
+    return f"sha256:{hash_json([[row.digest, row.inventory_digest] for row in rows])}"
+
+
+def _prepare(inventory: Inventory) -> _Prepared:
+    packages: dict[str, Package] = {}
+    evidence: dict[str, tuple[str | None, list[str]]] = {}
+    for installed in inventory.packages:
+        package = clean_package(installed.package)
+        key = hash_package(package)
+        # Two that differ only in what the databases refuse are one after cleaning.
+        layer, paths = evidence.get(key, (installed.layer, []))
+        packages[key] = package
+        evidence[key] = (layer, list(dict.fromkeys((*paths, *map(clean_text, installed.paths)))))
+    distribution = None if inventory.distribution is None else clean_json(msgspec.to_builtins(inventory.distribution))
+    content = [distribution, sorted((key, layer, paths) for key, (layer, paths) in evidence.items()), _coverage_of(inventory)]
+    return _Prepared(packages=packages, evidence=evidence, distribution=distribution, digest=f"sha256:{hash_json(content)}")
+
+
+def _coverage_of(inventory: Inventory) -> Any:  # noqa: ANN401 - JSON
+    return clean_json(msgspec.to_builtins(inventory.coverage.items))
+
+
+async def _replace_packages(session: AsyncSession, image_id: int, prepared: _Prepared) -> None:
+    layers = await _record_layers(session, {layer for layer, _ in prepared.evidence.values() if layer is not None})
+    ids = await record_packages(session, prepared.packages)
+    await session.execute(delete(ImagePackage).where(ImagePackage.image_id == image_id))
+    rows = (
+        {"image_id": image_id, "package_id": ids[key], "layer_id": None if layer is None else layers[layer], "paths": paths}
+        for key, (layer, paths) in prepared.evidence.items()
+    )
+    await insert_missing(session, ImagePackage, sorted(rows, key=lambda row: row["package_id"]))
+
+
+async def _record_layers(session: AsyncSession, digests: set[str]) -> dict[str, int]:
+    ids = await _load_layer_ids(session, digests)
+    missing = sorted(digests - ids.keys())
+    if missing:
+        await insert_missing(session, Layer, [{"digest": digest} for digest in missing])
+        ids |= await _load_layer_ids(session, set(missing))
+    return ids
+
+
+async def _load_layer_ids(session: AsyncSession, digests: set[str]) -> dict[str, int]:
+    ids: dict[str, int] = {}
+    for piece in in_chunks(digests):
+        ids.update((await session.execute(select(Layer.digest, Layer.id).where(Layer.digest.in_(piece)))).tuples().all())
+    return ids

@@ -1,0 +1,53 @@
+"""Which images a digest stands for: itself, or the platforms of an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from pratique.storage.models import Image, IndexChild
+from pratique.storage.text import DigestLike
+
+_MAX_DEPTH = 4  # indexes in indexes: an index that (by a mistake of a registry) names itself must end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Members:
+    """The images behind a digest: their keys, and the digests of those that are named but not recorded.
+
+    `is_artifact`: the digest is no image at all, but a chart, a signature or the like.
+    """
+
+    ids: tuple[int, ...]
+    missing: tuple[str, ...]
+    is_artifact: bool = False
+
+
+async def load_members(session: AsyncSession, image_digest: DigestLike) -> Members:
+    """Load what a digest stands for. Attestations and other artifacts in an index are no members."""
+    wanted = [str(image_digest)]
+    ids: list[int] = []
+    missing: list[str] = []
+    is_artifact = False
+    for depth in range(_MAX_DEPTH):
+        found = (await session.execute(select(Image.digest, Image.id, Image.kind).where(Image.digest.in_(wanted)))).all()
+        missing += sorted(set(wanted) - {row.digest for row in found})
+        ids += [row.id for row in found if row.kind == "image"]
+        is_artifact = is_artifact or (depth == 0 and any(row.kind == "artifact" for row in found))
+        wanted = await _load_children(session, [row.id for row in found if row.kind == "index"])
+        if not wanted:
+            break
+    return Members(ids=tuple(dict.fromkeys(ids)), missing=tuple(dict.fromkeys((*missing, *wanted))), is_artifact=is_artifact)
+
+
+async def _load_children(session: AsyncSession, indexes: list[int]) -> list[str]:
+    if not indexes:
+        return []
+    query = (
+        select(IndexChild.digest)
+        .where(IndexChild.image_id.in_(indexes), IndexChild.is_attestation.is_(False))
+        .order_by(IndexChild.image_id, IndexChild.position)
+    )
+    return list(dict.fromkeys((await session.execute(query)).scalars()))

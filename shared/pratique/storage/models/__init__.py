@@ -1,0 +1,61 @@
+"""The tables. Rows never leave `storage`: statement modules answer frozen dataclasses."""
+
+from pratique.storage.models.base import Base
+from pratique.storage.models.contents import (
+    AdvisoryAlias,
+    AdvisoryModel,
+    CoverageModel,
+    Image,
+    ImagePackage,
+    IndexChild,
+    Inspection,
+    Layer,
+    PackageAdvisory,
+    PackageModel,
+    StoredLayerResult,
+)
+from pratique.storage.models.judgement import (
+    ActionModel,
+    ApiToken,
+    Audit,
+    DecisionModel,
+    Delivery,
+    Notification,
+    NotificationKey,
+    PolicyModel,
+    VerdictModel,
+    WaiverModel,
+)
+from pratique.storage.models.work import Event, Outbox, Registry, Repository, Scan, Tag, TagHistory
+
+__all__ = [
+    "ActionModel",
+    "AdvisoryAlias",
+    "AdvisoryModel",
+    "ApiToken",
+    "Audit",
+    "Base",
+    "CoverageModel",
+    "DecisionModel",
+    "Delivery",
+    "Event",
+    "Image",
+    "ImagePackage",
+    "IndexChild",
+    "Inspection",
+    "Layer",
+    "Notification",
+    "NotificationKey",
+    "Outbox",
+    "PackageAdvisory",
+    "PackageModel",
+    "PolicyModel",
+    "Registry",
+    "Repository",
+    "Scan",
+    "StoredLayerResult",
+    "Tag",
+    "TagHistory",
+    "VerdictModel",
+    "WaiverModel",
+]

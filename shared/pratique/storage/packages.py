@@ -1,0 +1,110 @@
+"""Distinct packages: shared between all images that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from pratique.advisories.naming import normal_name
+from pratique.advisories.versions import base_ecosystem
+from pratique.inventory.package import Package
+from pratique.storage.dialect import insert_missing
+from pratique.storage.models import PackageModel
+from pratique.storage.text import clean_json, clean_text, hash_json, in_chunks
+
+
+def clean_package(package: Package) -> Package:
+    """Clean every text of a package: its key and purl must be those of what is stored."""
+    return replace(
+        package,
+        type=clean_text(package.type),
+        namespace=clean_text(package.namespace),
+        name=clean_text(package.name),
+        version=clean_text(package.version),
+        ecosystem=clean_text(package.ecosystem),
+        architecture=clean_text(package.architecture),
+        source_name=None if package.source_name is None else clean_text(package.source_name),
+        source_version=None if package.source_version is None else clean_text(package.source_version),
+        qualifiers=clean_json(package.qualifiers),
+    )
+
+
+def hash_package(package: Package) -> str:
+    """Compute the digest of all that tells a (clean) package apart from others."""
+    return hash_json(
+        [
+            package.type,
+            package.namespace,
+            package.name,
+            package.version,
+            package.ecosystem,
+            package.architecture,
+            package.source_name,
+            package.source_version,
+            sorted(package.qualifiers.items()),
+        ]
+    )
+
+
+def hash_matching(ecosystem: str, name: str) -> str:
+    """Compute the digest of what advisories know a package by: the ecosystem without its release, and the name as it compares."""
+    return hash_json([base_ecosystem(ecosystem), normal_name(ecosystem, clean_text(name))])
+
+
+async def record_packages(session: AsyncSession, packages: Mapping[str, Package]) -> dict[str, int]:
+    """Record clean packages, given by `hash_package`, where they are new; answer the ids of all of them by that."""
+    ids = await _load_ids(session, packages)
+    missing = sorted(packages.keys() - ids.keys())
+    if missing:
+        await insert_missing(session, PackageModel, (_describe(key, packages[key]) for key in missing))
+        ids |= await _load_ids(session, missing)
+    return ids
+
+
+async def load_packages(session: AsyncSession, query: Select[PackageModel]) -> list[tuple[int, Package]]:
+    """Load what a query of packages finds, in its order."""
+    return [(row.id, read_package(row)) for row in (await session.execute(query)).scalars()]
+
+
+def read_package(row: PackageModel) -> Package:
+    """Read a row as the package that was recorded."""
+    return Package(
+        type=row.type,
+        name=row.name,
+        version=row.version,
+        namespace=row.namespace,
+        ecosystem=row.ecosystem,
+        architecture=row.architecture,
+        source_name=row.source_name,
+        source_version=row.source_version,
+        qualifiers=row.qualifiers,
+    )
+
+
+async def _load_ids(session: AsyncSession, keys: Iterable[str]) -> dict[str, int]:
+    ids: dict[str, int] = {}
+    for piece in in_chunks(keys):
+        rows = await session.execute(select(PackageModel.key, PackageModel.id).where(PackageModel.key.in_(piece)))
+        ids.update(rows.tuples().all())
+    return ids
+
+
+def _describe(key: str, package: Package) -> dict[str, Any]:
+    return {
+        "key": key,
+        "matching_key": hash_matching(package.ecosystem, package.matching_name),
+        "type": package.type,
+        "namespace": package.namespace,
+        "name": package.name,
+        "version": package.version,
+        "ecosystem": package.ecosystem,
+        "architecture": package.architecture,
+        "source_name": package.source_name,
+        "source_version": package.source_version,
+        "qualifiers": dict(package.qualifiers),
+        "purl": package.purl,
+    }

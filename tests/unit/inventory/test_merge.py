@@ -1,0 +1,339 @@
+"""From layers to an inventory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pratique.inventory.analyzers import ANALYZERS
+from pratique.inventory.coverage import CoverageItem, CoverageStatus
+from pratique.inventory.inventory import Inventory
+from pratique.inventory.merge import MAX_DEPTH, ScannedLayer, merge_layers
+from pratique.inventory.package import Distribution, Package
+from tests.support.layer_results import analyzed, deb, failed, layer, npm, unreadable
+
+STATUS = "var/lib/dpkg/status"
+LODASH = "app/node_modules/lodash/package.json"
+DEBIAN = analyzed(
+    "etc/os-release", Distribution(id="debian", version_id="11", ecosystem="Debian:11", path="etc/os-release"), analyzer="os-release"
+)
+
+
+def merge(*layers: ScannedLayer) -> Inventory:
+    return merge_layers(layers, ANALYZERS)
+
+
+def found(*layers: ScannedLayer) -> dict[str, tuple[str | None, tuple[str, ...]]]:
+    return {p.package.name: (p.layer, p.paths) for p in merge(*layers).packages}
+
+
+def gaps(*layers: ScannedLayer) -> dict[str, tuple[str, str]]:
+    return {item.name: (str(item.status), item.reason) for item in merge(*layers).coverage.gaps}
+
+
+# What is visible
+
+
+@pytest.mark.parametrize(
+    "upper",
+    [
+        layer("b", whiteouts=[LODASH]),
+        layer("b", whiteouts=["app/node_modules"]),
+        layer("b", whiteouts=["app"]),
+        layer("b", opaque=["app/node_modules/lodash"]),
+        layer("b", opaque=["app"]),
+        layer("b", opaque=[""]),
+        layer("b", others=[LODASH]),
+        layer("b", others=["app/node_modules"]),
+        layer("b", others=["app"]),
+        layer("b", analyzed(LODASH, analyzer="node")),
+    ],
+)
+def test_a_file_that_a_higher_layer_hides_does_not_count(upper: ScannedLayer):
+    assert found(layer("a", analyzed(LODASH, npm("lodash"), analyzer="node")), upper) == {}
+
+
+@pytest.mark.parametrize(
+    "upper",
+    [
+        layer("b", whiteouts=["app/node_modules/lodas", "app/node_modules/lodash/package", "ap"]),
+        layer("b", opaque=[LODASH, "other", "app/node"]),
+        layer("b", others=["app/other", "lodash/package.json"]),
+        layer("b"),
+        unreadable("b"),
+    ],
+)
+def test_a_file_that_no_higher_layer_hides_counts(upper: ScannedLayer):
+    assert found(layer("a", analyzed(LODASH, npm("lodash"), analyzer="node")), upper) == {"lodash": ("a", (LODASH,))}
+
+
+def test_markers_do_not_act_on_their_own_layer():
+    upper = layer("b", analyzed(LODASH, npm("lodash", "2.0.0"), analyzer="node"), whiteouts=[LODASH, "app"], opaque=["app", ""])
+    (package,) = merge(layer("a", analyzed(LODASH, npm("lodash"), analyzer="node")), upper).packages
+
+    assert (package.package.version, package.layer) == ("2.0.0", "b")
+
+
+def test_the_last_of_two_entries_of_one_path_counts():
+    assert set(found(layer("a", analyzed(STATUS, deb("old")), analyzed(STATUS, deb("new"))))) == {"new"}
+
+
+def test_a_path_deeper_than_the_limit_is_still_hidden_by_what_lies_above_it():
+    path = "/".join(["d"] * 3 * MAX_DEPTH + ["node_modules/x/package.json"])
+    base = layer("a", analyzed(path, npm("x"), analyzer="node"))
+
+    assert found(base, layer("b", whiteouts=["d/d/d"])) == {}
+    assert found(base, layer("b", whiteouts=[path])) == {}
+    assert set(found(base)) == {"x"}
+
+
+# Who introduced it
+
+
+def test_a_package_is_introduced_by_the_first_layer_that_records_it():
+    layers = [
+        layer("a", analyzed(STATUS, deb("libc"), deb("bash"))),
+        layer("b", others=["tmp/x"]),
+        layer("c", analyzed(STATUS, deb("libc"), deb("bash", "2"), deb("curl"))),
+        layer("d", analyzed(STATUS, deb("libc"), deb("bash", "2"), deb("curl"), deb("git"))),
+    ]
+
+    assert {name: layer for name, (layer, _) in found(*layers).items()} == {"libc": "a", "bash": "c", "curl": "c", "git": "d"}
+
+
+def test_a_package_that_was_away_is_introduced_again():
+    layers = [
+        layer("a", analyzed(STATUS, deb("x"))),
+        layer("b", analyzed(STATUS, deb("y"))),
+        layer("c", analyzed(STATUS, deb("x"), deb("y"))),
+    ]
+
+    assert {name: layer for name, (layer, _) in found(*layers).items()} == {"x": "c", "y": "b"}
+
+
+@pytest.mark.parametrize("between", [layer("b", whiteouts=["var/lib"]), layer("b", opaque=["var"]), layer("b", others=["var"])])
+def test_a_record_that_was_hidden_in_between_breaks_the_line(between: ScannedLayer):
+    record = analyzed(STATUS, deb("x"))
+
+    assert found(layer("a", record), between, layer("c", record))["x"] == ("c", (STATUS,))
+
+
+def test_a_record_replaced_together_with_its_directory_is_unbroken():
+    record = analyzed(STATUS, deb("x"))
+
+    assert found(layer("a", record), layer("b", record, opaque=["var/lib"], whiteouts=["var"]))["x"] == ("a", (STATUS,))
+
+
+def test_one_package_in_several_files_is_listed_once_with_all_paths():
+    one, two = analyzed("b/package.json", npm("x"), analyzer="node"), analyzed("a/package.json", npm("x"), analyzer="node")
+
+    assert found(layer("a", two), layer("b", one)) == {"x": ("a", ("a/package.json", "b/package.json"))}
+
+
+def test_packages_that_differ_in_anything_advisories_ask_for_are_kept_apart():
+    packages = [
+        Package(type="deb", name="x", version="1", architecture="amd64"),
+        Package(type="deb", name="x", version="1", architecture="i386"),
+        Package(type="deb", name="x", version="2", architecture="amd64"),
+        Package(type="deb", name="x", version="2", architecture="amd64", source_name="y"),
+    ]
+
+    assert len(merge(layer("a", analyzed(STATUS, *packages, packages[0]))).packages) == 4
+
+
+def test_packages_are_sorted_by_purl_whatever_the_order_of_files():
+    files = [analyzed(f"{name}/package.json", npm(name), analyzer="node") for name in "cabd"]
+    purls = [package.package.purl for package in merge(layer("a", *files)).packages]
+
+    assert purls == sorted(purls)
+    assert merge(layer("a", *files)).packages == merge(layer("a", *reversed(files))).packages
+
+
+# The distribution
+
+
+def test_os_packages_are_placed_in_their_distribution():
+    inventory = merge(layer("a", DEBIAN, analyzed(STATUS, deb("libc6"))), layer("b", analyzed(LODASH, npm("lodash"), analyzer="node")))
+
+    assert [p.package.purl for p in inventory.packages] == ["pkg:deb/debian/libc6@1?distro=debian-11", "pkg:npm/lodash@1.0.0"]
+    assert [p.package.ecosystem for p in inventory.packages] == ["Debian:11", "npm"]
+    assert inventory.distribution is not None
+    assert inventory.coverage.status is CoverageStatus.COMPLETE
+
+
+def test_a_hidden_os_release_names_nothing():
+    inventory = merge(layer("a", DEBIAN, analyzed(STATUS, deb("libc6"))), layer("b", whiteouts=["etc"]))
+
+    assert inventory.distribution is None
+    assert [item.name for item in inventory.coverage.gaps] == ["distribution"]
+
+
+def in_distribution(distribution_id: str, ecosystem: str | None, *packages: Package) -> ScannedLayer:
+    distribution = Distribution(id=distribution_id, version_id="1", ecosystem=ecosystem, path="etc/os-release")
+    return layer("a", analyzed("etc/os-release", distribution, analyzer="os-release"), analyzed("db", *packages))
+
+
+@pytest.mark.parametrize(
+    ("scanned", "reason"),
+    [
+        (layer("a", analyzed(STATUS, deb("x"))), "no file names the distribution: 1 deb packages cannot be matched"),
+        (in_distribution("debian", None, deb("x")), "no advisories are published for debian-1: 1 deb packages cannot be matched"),
+        (
+            in_distribution("alpine", "Alpine:edge", Package(type="apk", name="x", version="1")),
+            "no advisories are published for alpine-1: 1 apk",
+        ),
+        (in_distribution("alpine", "Alpine:v3.18", deb("x")), "1 deb packages are not alpine-1's"),
+        (in_distribution("almalinux", "AlmaLinux:9", npm("x")), "no package of almalinux-1 itself was found"),
+        (in_distribution("buildroot", None, npm("x")), "no package of buildroot-1 itself was found"),
+    ],
+)
+def test_os_packages_that_meet_no_advisories_are_told(scanned: ScannedLayer, reason: str):
+    status, told = gaps(scanned)["distribution"]
+
+    assert status == "partial"
+    assert told.startswith(reason)
+
+
+def test_a_package_of_another_package_manager_gets_no_ecosystem():
+    (package,) = merge(in_distribution("alpine", "Alpine:v3.18", deb("x"))).packages
+
+    assert (package.package.ecosystem, package.package.namespace) == ("", "")
+
+
+# Coverage
+
+
+def test_every_analyzer_is_accounted_for():
+    coverage = merge(layer("a", DEBIAN, analyzed(STATUS, deb("x")))).coverage
+
+    assert [(item.name, item.version, item.status) for item in coverage.items] == [(a.name, str(a.version), "complete") for a in ANALYZERS]
+
+
+def test_an_image_without_layers_or_files_is_complete():
+    assert merge().coverage.status is CoverageStatus.COMPLETE
+    assert merge(layer("a"), layer("b", whiteouts=["x"])).coverage.status is CoverageStatus.COMPLETE
+
+
+def test_files_without_any_known_package_are_not_clean():
+    assert gaps(layer("a", others=["app", "etc/passwd"])) == {
+        "packages": ("partial", "no package was recognised: what the 2 files of the image are is not known")
+    }
+
+
+def test_an_unreadable_layer_is_told_with_its_digest():
+    told = gaps(layer("a", DEBIAN, analyzed(STATUS, deb("x"))), unreadable("sha256:b", "not gzip"))
+
+    assert told == {"layer": ("failed", "sha256:b: not gzip")}
+    assert gaps(layer("a", DEBIAN, analyzed(STATUS, deb("x"))), unreadable("sha256:b", "sha256:b: x")) == {
+        "layer": ("failed", "sha256:b: x")
+    }
+
+
+def test_nothing_is_covered_when_no_layer_could_be_read():
+    coverage = merge(unreadable("a"), unreadable("b")).coverage
+
+    assert coverage.status is CoverageStatus.FAILED
+    assert [item.name for item in coverage.items].count("layer") == 2
+
+
+def test_an_analyzer_that_read_something_is_partial_and_one_that_read_nothing_failed():
+    scanned = layer(
+        "a", DEBIAN, analyzed(STATUS, deb("x")), gaps=[failed("dpkg", "cut off"), failed("python", "no Name"), failed("python", "no Name")]
+    )
+
+    assert gaps(scanned) == {"dpkg": ("partial", "cut off"), "python": ("failed", "no Name")}
+
+
+def test_gaps_of_no_analyzer_are_kept():
+    assert gaps(layer("a", DEBIAN, analyzed(STATUS, deb("x")), gaps=[failed("pass", "too many entries")])) == {
+        "pass": ("failed", "too many entries")
+    }
+
+
+def test_reasons_are_bounded_in_number_and_length():
+    many = [failed("node", f"{number}:" + "x" * 10_000) for number in range(1000)]
+    _, reason = gaps(layer("a", gaps=many))["node"]
+
+    assert len(reason) < 2000
+    assert reason.endswith("; and 995 more")
+
+
+def test_a_layer_without_result_needs_a_reason():
+    with pytest.raises(ValueError, match="neither a result nor a reason"):
+        ScannedLayer(digest="a", result=None, gap=None)
+
+
+def test_coverage_of_a_partly_read_layer_is_told():
+    gap = CoverageItem(name="layer", version="1", status=CoverageStatus.PARTIAL, reason="cut off")
+    scanned = layer("a", DEBIAN, analyzed(STATUS, deb("x")))
+
+    assert gaps(ScannedLayer(digest="a", result=scanned.result, gap=gap)) == {"layer": ("partial", "a: cut off")}
+
+
+# Against a file system
+
+
+@dataclass
+class _Change:
+    """What a layer does: markers first, then entries; `None` is an entry without facts."""
+
+    whiteouts: list[str]
+    opaque: list[str]
+    entries: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
+
+
+DIRECTORIES = ["", "a", "b", "a/a", "a/b", "b/a", "a/a/a"]
+FILES = [f"{directory}/{name}".lstrip("/") for directory in DIRECTORIES for name in ("f", "g")]
+
+changes = st.builds(
+    _Change,
+    whiteouts=st.lists(st.sampled_from([*FILES, *DIRECTORIES[1:]]), max_size=2),
+    opaque=st.lists(st.sampled_from(DIRECTORIES), max_size=1),
+    entries=st.one_of(
+        st.dictionaries(st.sampled_from(FILES), st.one_of(st.none(), st.lists(st.sampled_from("xyz"), max_size=3).map(tuple)), max_size=4),
+        st.dictionaries(st.sampled_from([*FILES, *DIRECTORIES[1:]]), st.none(), max_size=2),
+    ),
+)
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return not directory or path.startswith(f"{directory}/")
+
+
+def _apply(state: dict[str, tuple[str, ...] | None], change: _Change) -> dict[str, tuple[str, ...] | None]:
+    kept = {
+        path: facts
+        for path, facts in state.items()
+        if not any(path == gone or _is_below(path, gone) for gone in [*change.whiteouts, *change.entries])
+        and not any(_is_below(path, directory) for directory in change.opaque)
+    }
+    return {**kept, **change.entries}
+
+
+def _expected(history: Sequence[_Change]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    states: list[dict[str, tuple[str, ...] | None]] = []
+    for change in history:
+        states.append(_apply(states[-1] if states else {}, change))
+    expected: dict[str, tuple[int, set[str]]] = {}
+    for path, facts in (states[-1] if states else {}).items():
+        for name in facts or ():
+            first = len(states) - 1
+            while first and name in (states[first - 1].get(path) or ()):
+                first -= 1
+            lowest, paths = expected.get(name, (first, set()))
+            expected[name] = (min(lowest, first), paths | {path})
+    return {name: (str(first), tuple(sorted(paths))) for name, (first, paths) in expected.items()}
+
+
+def _as_layer(position: int, change: _Change) -> ScannedLayer:
+    files = [analyzed(path, *map(npm, facts), analyzer="node") for path, facts in change.entries.items() if facts is not None]
+    others = [path for path, facts in change.entries.items() if facts is None]
+    return layer(str(position), *files, whiteouts=change.whiteouts, opaque=change.opaque, others=others)
+
+
+@settings(max_examples=400)
+@given(st.lists(changes, max_size=6))
+def test_merging_equals_unpacking_one_layer_after_the_other(history: list[_Change]):
+    assert found(*(_as_layer(position, change) for position, change in enumerate(history))) == _expected(history)
