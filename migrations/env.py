@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 
 from alembic import context
+from sqlalchemy import Connection
+
 from pratique.storage.migrations import running
 from pratique.storage.models import Base
-from sqlalchemy import Connection
 
 
 def run(connection: Connection) -> None:

@@ -5,14 +5,67 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from pratique.advisories.versions import compare
-from pratique.errors import InvalidVersion
 from tests.support.osv_mirror import read_extract
 
+from pratique.advisories.versions import compare
+from pratique.errors import InvalidVersion
+
 _NASTY = [
-    *("0", "00", "0-0", "0:0", "0~", "0~~", "0~-~", "1", "1.", "1.0", "1.00", "1-0", "1-1", "1~", "1~-1", "1-~", "1-1~", "1+", "1+-+", "1a", "1A", "1.a", "1-a"),
-    *("1:0", "1:1", "2:0-1", "1:2:3-4", "1-1-1", "1.0-1+b1", "1.0-1~bpo1", "1.0+really0.9", "1.0+dfsg", "1.0.dfsg", "1.0~dfsg", "a", "a0", "z", "Z", "~", "+", "."),
-    *("9999999999", "10000000000", "1.1.1n-0+deb11u3", "1.1.1n-0+deb11u4", "1.1.1n-0+deb11u10", "2.31-13+deb11u5", "2.31-13", "2.31-13~deb11u5"),
+    *(
+        "0",
+        "00",
+        "0-0",
+        "0:0",
+        "0~",
+        "0~~",
+        "0~-~",
+        "1",
+        "1.",
+        "1.0",
+        "1.00",
+        "1-0",
+        "1-1",
+        "1~",
+        "1~-1",
+        "1-~",
+        "1-1~",
+        "1+",
+        "1+-+",
+        "1a",
+        "1A",
+        "1.a",
+        "1-a",
+    ),
+    *(
+        "1:0",
+        "1:1",
+        "2:0-1",
+        "1:2:3-4",
+        "1-1-1",
+        "1.0-1+b1",
+        "1.0-1~bpo1",
+        "1.0+really0.9",
+        "1.0+dfsg",
+        "1.0.dfsg",
+        "1.0~dfsg",
+        "a",
+        "a0",
+        "z",
+        "Z",
+        "~",
+        "+",
+        ".",
+    ),
+    *(
+        "9999999999",
+        "10000000000",
+        "1.1.1n-0+deb11u3",
+        "1.1.1n-0+deb11u4",
+        "1.1.1n-0+deb11u10",
+        "2.31-13+deb11u5",
+        "2.31-13",
+        "2.31-13~deb11u5",
+    ),
 ]
 _PAIRS = 1500
 

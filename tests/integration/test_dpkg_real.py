@@ -4,9 +4,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.support.layer_results import ASSETS
+
 from pratique.inventory.analyzer import LayerFile
 from pratique.inventory.analyzers.dpkg import parse
-from tests.support.layer_results import ASSETS
 
 FORMAT = "${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\t${db:Status-Status}\n"
 
@@ -24,7 +25,7 @@ def _dpkgs(directory: Path) -> set[tuple[str, ...]]:
     return {tuple(row[:5]) for row in rows if row[5] not in {"config-files", "not-installed"}}
 
 
-def test_dpkg_reads_the_same_packages_from_a_debian_root(tmp_path: Path):
+def test_dpkg_reads_the_same_packages_from_a_debian_root(tmp_path: Path) -> None:
     shutil.copy(ASSETS / "debian-11-status", tmp_path / "status")
     (tmp_path / "info").mkdir()
     (tmp_path / "updates").mkdir()
@@ -32,7 +33,7 @@ def test_dpkg_reads_the_same_packages_from_a_debian_root(tmp_path: Path):
     assert _ours(tmp_path / "status") == _dpkgs(tmp_path)
 
 
-def test_dpkg_reads_the_same_packages_from_this_machine():
+def test_dpkg_reads_the_same_packages_from_this_machine() -> None:
     directory = Path("/var/lib/dpkg")
 
     assert _ours(directory / "status") == _dpkgs(directory)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pratique.inventory.analyzer import LayerFile
+from pratique.errors import InputError
+from pratique.inventory.analyzer import Fact, LayerFile
 from pratique.inventory.coverage import CoverageItem, CoverageStatus
+from pratique.inventory.layer_paths import hash_path, sorted_hashes
 from pratique.inventory.layer_result import AnalyzedFile, LayerResult
-from pratique.inventory.merge import ScannedLayer, path_hash
+from pratique.inventory.merge import ScannedLayer
 from pratique.inventory.package import Distribution, Package
 
 ASSETS = Path(__file__).parent.parent / "assets" / "inventory"
@@ -20,6 +22,22 @@ def layer_file(path: str, content: bytes | str) -> LayerFile:
 
 def asset_file(path: str, name: str) -> LayerFile:
     return LayerFile(path=path, content=(ASSETS / name).read_bytes())
+
+
+def read(parse: Callable[[LayerFile], Iterator[Fact]], file: LayerFile) -> tuple[list[Fact], str]:
+    """What `parse` yielded, and what it raised after that (empty if nothing)."""
+    facts: list[Fact] = []
+    try:
+        facts.extend(parse(file))
+    except InputError as error:
+        return facts, str(error)
+    return facts, ""
+
+
+def packages(parse: Callable[[LayerFile], Iterator[Fact]], file: LayerFile) -> tuple[list[str], str]:
+    """The names of the packages that `parse` yielded, and what it raised after that."""
+    facts, error = read(parse, file)
+    return [fact.name for fact in facts if isinstance(fact, Package)], error
 
 
 def deb(name: str, version: str = "1") -> Package:
@@ -50,7 +68,7 @@ def layer(
         files=files,
         whiteouts=tuple(whiteouts),
         opaque=tuple(opaque),
-        entries_hash=b"".join(sorted(path_hash(path) for path in entries)),
+        entries_hash=sorted_hashes(b"".join(hash_path(path.encode()) for path in entries)),
         gaps=tuple(gaps),
         entries=len(entries),
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pratique.advisories.database import AdvisoryDatabase
 from pratique.advisories.versions import compare, sort_key
 from pratique.errors import InvalidVersion
+from pratique.inventory.package import Package
 
 EXTRACT = Path(__file__).parents[2] / "services/pratique_services/demo/assets/osv"
 
@@ -19,7 +22,9 @@ def make_record(identifier: str, *affected: Mapping[str, Any], **fields: Any) ->
     return {"id": identifier, "modified": "2024-01-02T03:04:05Z", "affected": list(affected), **fields}
 
 
-def make_affected(ecosystem: str, name: str, *events: Mapping[str, str], versions: tuple[str, ...] = (), kind: str = "ECOSYSTEM") -> dict[str, Any]:
+def make_affected(
+    ecosystem: str, name: str, *events: Mapping[str, str], versions: tuple[str, ...] = (), kind: str = "ECOSYSTEM"
+) -> dict[str, Any]:
     ranges = [{"type": kind, "events": list(events)}] if events else []
     return {"package": {"ecosystem": ecosystem, "name": name}, "ranges": ranges, "versions": list(versions)}
 
@@ -65,6 +70,45 @@ def naive_fix(entries: list[Mapping[str, Any]], version: str) -> str | None:
     return min(good, key=lambda fix: sort_key(ecosystem, fix), default=None)
 
 
+Entries = dict[str, list[Mapping[str, Any]]]
+"""What the records say about one package: record id to affected entries."""
+
+
+def group_by_package(records: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Entries]:
+    """The entries of records that are not withdrawn, by (ecosystem, normal name)."""
+    packages: dict[tuple[str, str], Entries] = {}
+    for record in records:
+        for affected in record["affected"] if "withdrawn" not in record else ():
+            package = affected["package"]
+            name = re.sub(r"[-_.]+", "-", package["name"]).lower() if package["ecosystem"] == "PyPI" else package["name"]
+            packages.setdefault((package["ecosystem"], name), {}).setdefault(record["id"], []).append(affected)
+    return packages
+
+
+def named_versions(records: Entries) -> set[str]:
+    """The versions at which something begins or ends for a package."""
+    ranges = [
+        range_ for entries in records.values() for entry in entries for range_ in entry.get("ranges") or () if range_["type"] != "GIT"
+    ]
+    return {version for range_ in ranges for event in range_["events"] for version in event.values()} - {"*"}
+
+
+def assert_same_answer(database: AdvisoryDatabase, package: Package, records: Entries) -> None:
+    """Check a package's findings against the plain reading: the same records in all, joined or not, and the highest of the joined records' fixes."""
+    affecting = {
+        identifier for identifier, entries in records.items() if any(naive_is_affected(entry, package.version) for entry in entries)
+    }
+    findings = database.match(package)
+    named = {name: finding for finding in findings for name in (finding.id, *finding.aliases)}
+    assert affecting <= named.keys(), package
+    assert {finding.id for finding in findings} <= affecting, package
+    for finding in findings:
+        fixes = [naive_fix(records[identifier], package.version) for identifier in affecting if named[identifier] is finding]
+        known = [sort_key(package.ecosystem, fix) for fix in fixes if fix is not None]
+        assert (finding.fixed_in is None) == (known == []), package
+        assert finding.fixed_in is None or sort_key(package.ecosystem, finding.fixed_in) == max(known), package
+
+
 def _equal(ecosystem: str, version: str, listed: str) -> bool:
     try:
         return compare(ecosystem, version, listed) == 0
@@ -81,10 +125,8 @@ def _in_range(ecosystem: str, events: list[dict[str, str]], version: str) -> boo
     for event in sorted(events, key=functools.cmp_to_key(_event_order(ecosystem))):
         if "introduced" in event and at_or_above(event["introduced"]):
             vulnerable = True
-        elif "fixed" in event and at_or_above(event["fixed"]):
-            vulnerable = False
-        elif "last_affected" in event and at_or_above(event["last_affected"]) and compare(ecosystem, version, event["last_affected"]) != 0:
-            vulnerable = False
+        elif any(at_or_above(event[end]) for end in ("fixed", "last_affected") if end in event):
+            vulnerable = "last_affected" in event and vulnerable and compare(ecosystem, version, event["last_affected"]) == 0
     return vulnerable
 
 

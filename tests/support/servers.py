@@ -163,6 +163,7 @@ class DockerRegistry(Server):
         self.port = port or free_port()
         self.host = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.host}"
+        self._environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
         self._access_log = folder / "access.log"
         self._config = folder / "config.yml"
         self._config.write_text(json.dumps(self._settings(webhook, headers or {}, allow_delete=allow_delete)))  # JSON is YAML
@@ -202,9 +203,8 @@ class DockerRegistry(Server):
         return settings
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
         with self._access_log.open("ab") as access:
-            return self._popen([find_tool("docker-registry"), "serve", self._config], environment=environment, stdout=access)
+            return self._popen([find_tool("docker-registry"), "serve", self._config], environment=self._environment, stdout=access)
 
     def _is_ready(self) -> bool:
         with urllib.request.urlopen(f"{self.url}/v2/", timeout=1) as answer:

@@ -6,9 +6,14 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pratique import __version__
-from pratique.errors import InputError, InvalidReference, PratiqueError, SettingsError
+from pratique.errors import InvalidReference, PratiqueError, SettingsError
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse exports no name for it
 
 EXIT_OK = 0
 EXIT_VIOLATED = 1
@@ -30,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except (SettingsError, InvalidReference) as error:
         return _fail(error, EXIT_USAGE)
-    except (PratiqueError, InputError) as error:
+    except PratiqueError as error:
         return _fail(error, EXIT_UNFINISHED)
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_UNFINISHED)
@@ -41,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
-    parser = argparse.ArgumentParser(prog="pratique", description="Turns a pushed container image into a judged, signed, promoted or quarantined one.")
+    parser = argparse.ArgumentParser(
+        prog="pratique", description="Turns a pushed container image into a judged, signed, promoted or quarantined one."
+    )
     parser.add_argument("--version", action="version", version=f"pratique {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_scan(commands)
@@ -52,11 +59,105 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-_Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+def _add_scan(commands: _Commands) -> None:
+    scan = commands.add_parser("scan", help="judge an image without any server", formatter_class=argparse.RawDescriptionHelpFormatter)
+    _add_target(scan)
+    scan.add_argument("--format", choices=SCAN_FORMATS, default="table", help="default: table")
+    threshold = scan.add_mutually_exclusive_group()
+    threshold.add_argument(
+        "--fail-on", choices=SEVERITIES, metavar="SEVERITY", help=f"exit 1 from this severity on: {', '.join(SEVERITIES)}"
+    )
+    threshold.add_argument("--policy", type=Path, metavar="FILE", help="judge by a policy document")
+    scan.add_argument("--fixable-only", action="store_true", help="with --fail-on: count only findings that an update ends")
+    scan.add_argument("--advisories", type=Path, metavar="FILE", help="compiled database (default: PRATIQUE_ADVISORIES)")
+    scan.set_defaults(command="scan:scan")
+    sbom = commands.add_parser("sbom", help="list what is installed in an image")
+    _add_target(sbom)
+    sbom.add_argument("--format", choices=SBOM_FORMATS, default="cyclonedx", help="default: cyclonedx")
+    sbom.set_defaults(command="scan:sbom")
 
 
-def _add_scan(commands: _Commands) -> None:  # type: ignore[valid-type]
-    raise NotImplementedError
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "target", metavar="TARGET", help="host/repo:tag, host/repo@sha256:..., oci:DIR[:TAG], docker-archive:FILE or dir:ROOTFS"
+    )
+    parser.add_argument("--platform", default="all", metavar="OS/ARCH", help="one platform of an index, or `all` (default)")
+    parser.add_argument("--plain-http", action="store_true", help="speak http to the registry of TARGET")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of standard output")
+
+
+def _add_advisories(commands: _Commands) -> None:
+    group = commands.add_parser("advisories", help="the compiled advisory database").add_subparsers(required=True, metavar="ACTION")
+    build = group.add_parser("build", help="compile OSV data (the bucket's layout: ECOSYSTEM/all.zip)")
+    build.add_argument("mirror", type=Path, metavar="DIR", help="directory with ECOSYSTEM/all.zip")
+    build.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    build.add_argument("--ecosystem", action="append", metavar="NAME", help="only this one; may be repeated")
+    build.set_defaults(command="advisories:build")
+    status = group.add_parser("status", help="which feeds are in it, how many advisories, how old")
+    status.add_argument("--advisories", type=Path, metavar="FILE", help="compiled database (default: PRATIQUE_ADVISORIES)")
+    status.add_argument("--format", choices=("table", "json"), default="table")
+    status.set_defaults(command="advisories:status")
+
+
+def _add_serving(commands: _Commands) -> None:
+    up = commands.add_parser("up", help="run all services in one process (settings: PRATIQUE_CONFIG)")
+    up.set_defaults(command="services:up")
+    serve = commands.add_parser("serve", help="run one service")
+    serve.add_argument("service", choices=SERVICES)
+    serve.set_defaults(command="services:serve_one")
+    migrate = commands.add_parser("migrate", help="create or update the database's tables")
+    migrate.set_defaults(command="services:migrate_database")
+    demo = commands.add_parser("demo", help="the main job on the embedded default, shown step by step")
+    demo.add_argument("--once", action="store_true", help="end after the last step instead of leaving the web page up")
+    demo.add_argument("--port", type=int, default=8080, help="of the web page (default: 8080; 0 picks a free one)")
+    demo.set_defaults(command="services:demo")
+
+
+def _add_queries(commands: _Commands) -> None:
+    status = commands.add_parser("status", help="may this image ship? exits 0 (pass), 1 (fail) or 3 (incomplete, or no answer)")
+    _add_reference(status)
+    status.add_argument("--wait", action="store_true", help="until there is a decision")
+    status.add_argument("--timeout", type=float, default=600, metavar="S", help="give up waiting after so many seconds (default: 600)")
+    status.add_argument("--format", choices=("text", "json"), default="text")
+    status.set_defaults(command="status:status")
+    release = commands.add_parser("release", help="put a quarantined image back where it was")
+    _add_reference(release)
+    release.set_defaults(command="status:release")
+
+
+def _add_reference(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reference", metavar="REF", help="host/repo:tag or host/repo@sha256:...")
+    parser.add_argument(
+        "--server", metavar="URL", help="of the API (default: PRATIQUE_SERVER, else http://127.0.0.1:8080); PRATIQUE_TOKEN is sent along"
+    )
+
+
+def _add_operations(commands: _Commands) -> None:
+    queue = commands.add_parser("queue", help="messages that were given up").add_subparsers(required=True, metavar="ACTION")
+    listing = queue.add_parser("list", help="depth of every queue, and its dead letters with their reasons")
+    listing.add_argument("--format", choices=("table", "json"), default="table")
+    listing.set_defaults(command="queue:list_queues")
+    replay = queue.add_parser("replay", help="put dead letters back to work")
+    replay.add_argument("queue", metavar="QUEUE", help="as `queue list` names it")
+    replay.add_argument("--message", metavar="ID", help="only this one")
+    replay.set_defaults(command="queue:replay")
+    keys = commands.add_parser("keys", help="signing keys").add_subparsers(required=True, metavar="ACTION")
+    generate = keys.add_parser(
+        "generate", help="make the two key pairs, in cosign's format; the password is read from PRATIQUE_KEY_PASSWORD, or asked for"
+    )
+    generate.add_argument("--directory", type=Path, default=Path(), metavar="DIR", help="default: the current one")
+    generate.set_defaults(command="keys:generate")
+    tokens = commands.add_parser("tokens", help="API tokens").add_subparsers(required=True, metavar="ACTION")
+    create = tokens.add_parser("create", help="make a token; it is shown once")
+    create.add_argument("name", metavar="NAME")
+    create.add_argument("--scope", action="append", choices=("read", "scan", "release", "admin"), required=True, help="may be repeated")
+    create.add_argument("--days", type=int, default=90, help="it expires after so many days (default: 90)")
+    create.set_defaults(command="tokens:create")
+    revoke = tokens.add_parser("revoke", help="end a token")
+    revoke.add_argument("id", metavar="ID")
+    revoke.set_defaults(command="tokens:revoke")
+    shown = tokens.add_parser("list", help="all tokens, without their secrets")
+    shown.set_defaults(command="tokens:list_all")
 
 
 def _fail(error: object, code: int) -> int:

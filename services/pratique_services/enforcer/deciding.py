@@ -17,6 +17,7 @@ from pratique.policy.actions import Action, AttestAction, MarkAction, PromoteAct
 from pratique.policy.evaluate import evaluate
 from pratique.policy.policy import Policy, PolicyDocument, select_policy
 from pratique.policy.subject import Subject
+from pratique.policy.verdict import VerdictStatus
 from pratique.storage.audit import record_audit
 from pratique.storage.decisions import DecisionRow, NewDecision, plan_actions, record_decision
 from pratique.storage.findings import load_coverage, load_findings
@@ -87,21 +88,31 @@ class Decider:
 
 
 def plan(policy: Policy | None, decision: DecisionRow, subject: Subject) -> Iterator[_Plan]:
-    """Spell the policy's actions out into (kind, parameters), one for each place in a registry, in the order to perform them."""
-    for action in policy.actions.for_status(decision.verdict.status) if policy else ():
-        match action:
-            case AttestAction():
-                yield "attest", {"valid_for_s": action.valid_for.total_seconds()}
-            case SignAction():
-                yield "sign", {}
-            case MarkAction():
-                yield from _per_tag("mark", action, subject)
-            case PromoteAction():
-                yield from _per_tag("promote", action, subject)
-            case QuarantineAction():
-                yield from _quarantine(action, subject)
-            case _:
-                assert_never(action)
+    """Spell the policy's actions out into (kind, parameters), one for each place in a registry, in the order to perform them.
+
+    Where a policy signs what passes, an image that does not pass loses the signature that it may have from an earlier decision, first of all.
+    """
+    status = decision.verdict.status
+    if policy is not None and policy.actions.on_pass.sign is not None and status is not VerdictStatus.PASS:
+        yield "withdraw", {}
+    for action in policy.actions.for_status(status) if policy is not None else ():
+        yield from _plan_action(action, subject)
+
+
+def _plan_action(action: Action, subject: Subject) -> Iterator[_Plan]:
+    match action:
+        case AttestAction():
+            yield "attest", {"valid_for_s": action.valid_for.total_seconds()}
+        case SignAction():
+            yield "sign", {}
+        case MarkAction():
+            yield from _per_tag("mark", action, subject)
+        case PromoteAction():
+            yield from _per_tag("promote", action, subject)
+        case QuarantineAction():
+            yield from _quarantine(action, subject)
+        case _:
+            assert_never(action)
 
 
 def _per_tag(kind: str, action: MarkAction | PromoteAction, subject: Subject) -> Iterator[_Plan]:

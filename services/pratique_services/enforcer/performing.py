@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,20 +37,16 @@ class Performer:
             raise Skipped(str(parameters["impossible"]))
         client = self.registries.client(decision.host)
         digest = Digest.parse(decision.image_digest)
+        if action.kind in _ON_COPIES:
+            return await _ON_COPIES[action.kind](client, decision.repository, digest, parameters)
+        publisher = self._publisher(client, decision)
         match action.kind:
             case "sign":
-                return await self._publisher(client, decision).sign(decision, digest)
+                return await publisher.sign(decision, digest)
+            case "withdraw":
+                return await publisher.withdraw(digest)
             case "attest":
-                valid_for = dt.timedelta(seconds=float(parameters["valid_for_s"]))
-                return await self._publisher(client, decision).attest(decision, digest, valid_for)
-            case "promote" | "mark":
-                return await _promote(client, decision.repository, digest, parameters)
-            case "quarantine":
-                return await _quarantine(client, decision.repository, digest, parameters)
-            case "remove":
-                return await _remove(client, decision.repository, digest, parameters)
-            case "release":
-                return await _release(client, decision.repository, digest, parameters)
+                return await publisher.attest(decision, digest, dt.timedelta(seconds=float(parameters["valid_for_s"])))
             case unknown:
                 raise Skipped(f"this version knows no action {unknown!r}")
 
@@ -118,6 +114,15 @@ async def _points_to(client: RegistryClient, repository: str, tag: str) -> Diges
         return (await client.resolve_digest(repository, tag)).digest
     except MissingError:
         return None
+
+
+_ON_COPIES: Mapping[str, Callable[[RegistryClient, str, Digest, Mapping[str, Any]], Awaitable[str]]] = {
+    "promote": _promote,
+    "mark": _promote,
+    "quarantine": _quarantine,
+    "remove": _remove,
+    "release": _release,
+}
 
 
 def require_keys(keys: SigningKeys | None, kinds: set[str]) -> None:

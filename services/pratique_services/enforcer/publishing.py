@@ -17,7 +17,7 @@ from pratique.signing.bundle import SIGN_PREDICATE, BundleReferrer, verify_bundl
 from pratique.signing.image import sign_image
 from pratique.signing.keys import SigningKeys, VerifyingKey
 from pratique.signing.legacy import MAX_PAYLOAD_BYTES, LegacyPublication, attestation_tag, signature_tag
-from pratique.signing.simple_signing import is_signed, merge_signature
+from pratique.signing.simple_signing import is_signed, merge_signature, withdraw_signature
 from pratique.storage.decisions import DecisionRow
 
 _PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
@@ -43,13 +43,24 @@ class Publisher:
         key = self.keys.admission.key.verifying_key
         existing, payloads = await self._existing(signature_tag(digest))
         has_entry = existing is not None and is_signed(existing, payloads, key, digest)
-        has_bundle = await self._has_bundle(digest, key)
+        has_bundle = bool(await self._own_bundles(digest, key))
         signature = sign_image(self.keys, decision.verdict, self._name, digest, dt.datetime.now(dt.UTC))
         if not has_entry:
             await self._publish(merge_signature(signature.entry, digest, key, existing, payloads))
         if not has_bundle:
             await self._refer(digest, signature.bundle, supersede=None)
         return "already signed" if has_entry and has_bundle else "signed"
+
+    async def withdraw(self, digest: Digest) -> str:
+        """Take our signatures off a digest that does not pass (any more); answer what was done."""
+        key = self.keys.admission.key.verifying_key
+        existing, payloads = await self._existing(signature_tag(digest))
+        publication = withdraw_signature(digest, key, existing, payloads) if existing is not None else None
+        await self._publish(publication)
+        bundles = await self._own_bundles(digest, key)
+        for bundle in bundles:
+            await self.client.delete_referrer(self.repository, digest, bundle)
+        return "signature withdrawn" if publication is not None or bundles else "there is no signature"
 
     async def attest(self, decision: DecisionRow, digest: Digest, valid_for: dt.timedelta) -> str:
         """Attach the signed verdict, in place of our former ones; answer what was done."""
@@ -120,14 +131,16 @@ class Publisher:
                 found |= {entry.digest: content} if content is not None else {}
         return found
 
-    async def _has_bundle(self, digest: Digest, key: VerifyingKey) -> bool:
-        for content in (await self._bundles(digest, SIGN_PREDICATE)).values():
+    async def _own_bundles(self, digest: Digest, key: VerifyingKey) -> list[Digest]:
+        """The manifests of the bundles by which our key signs the digest."""
+        found: list[Digest] = []
+        for manifest, content in (await self._bundles(digest, SIGN_PREDICATE)).items():
             try:
                 verify_bundle(content, key, digest=digest, predicate_type=SIGN_PREDICATE)
             except InputError:
                 continue
-            return True
-        return False
+            found.append(manifest)
+        return found
 
     async def _own_verdicts(self, digest: Digest, key: VerifyingKey) -> dict[Digest, VerdictAttestation]:
         found: dict[Digest, VerdictAttestation] = {}

@@ -108,7 +108,7 @@ class AdvisoryDatabase:
             raise InvalidVersion(
                 f"version {package.matching_version[:140]!r} of {package.name[:140]} has no place in the order of {package.ecosystem}"
             )
-        return tuple(_finding(package, match) for match in matches)
+        return _findings(package, matches)
 
     def match_all(self, packages: Iterable[Package]) -> MatchResult:
         """Match packages, and name what could not be answered: one gap for an ecosystem that is not covered, one for each version that cannot be compared."""
@@ -123,7 +123,7 @@ class AdvisoryDatabase:
         matches, comparable = self._match(package)
         if not comparable:
             gaps.add_incomparable(package)
-        return tuple(_finding(package, match) for match in matches)
+        return _findings(package, matches)
 
     def _match(self, package: Package) -> tuple[tuple[Match, ...], bool]:
         """The joined matches, and whether the package's version could be compared (true if there is nothing to compare it with)."""
@@ -172,21 +172,26 @@ class AdvisoryDatabase:
         return f"no advisories for {ecosystem} in this database ({feed})"
 
 
-def _finding(package: Package, match: Match) -> Finding:
-    fix = match.fixed_in
-    return Finding(
-        kind=FindingKind.VULNERABILITY,
-        id=match.id,
-        severity=match.severity,
-        title=match.title,
-        aliases=match.aliases,
-        package=package.purl,
-        installed=package.version,
-        fixed_in=fix,
-        status="affected" if fix is None else "fixed",
-        references=match.references,
-        recommendation="" if fix is None else f"update {package.matching_name} to {fix}",
-        severity_source=match.severity_source,
+def _findings(package: Package, matches: tuple[Match, ...]) -> tuple[Finding, ...]:
+    if not matches:
+        return ()
+    purl = package.purl  # takes longer than the look-up itself
+    return tuple(
+        Finding(
+            kind=FindingKind.VULNERABILITY,
+            id=match.id,
+            severity=match.severity,
+            title=match.title,
+            aliases=match.aliases,
+            package=purl,
+            installed=package.version,
+            fixed_in=match.fixed_in,
+            status="affected" if match.fixed_in is None else "fixed",
+            references=match.references,
+            recommendation="" if match.fixed_in is None else f"update {package.matching_name} to {match.fixed_in}",
+            severity_source=match.severity_source,
+        )
+        for match in matches
     )
 
 

@@ -64,7 +64,7 @@ def eol_state(distribution: Distribution | None, *, today: date | None = None) -
     if distribution is None or product is None:
         return None
     cycles = _load_products()[product]
-    name = next((name for name in _cycle_names(distribution.version_id) if name in cycles), None)
+    name = next((name for name in _cycle_names(product, distribution.version_id) if name in cycles), None)
     return _state(product, name, cycles[name], today or datetime.now(UTC).date()) if name is not None else None
 
 
@@ -105,13 +105,13 @@ def _product_of(distribution: Distribution) -> str | None:
     return _PRODUCTS.get(distribution.id)
 
 
-def _cycle_names(version_id: str) -> Iterator[str]:
-    """The release's names, most exact first: `3.18.4`, `3.18`, `3`; SUSE's first service pack `15` is the cycle `15.0`."""
+def _cycle_names(product: str, version_id: str) -> Iterator[str]:
+    """The release's names, most exact first: `3.18.4`, `3.18`, `3`; SUSE's `15` without a service pack is the cycle `15.0`."""
     name = version_id
     while name:
         yield name
         name = name.rpartition(".")[0]
-    if version_id and "." not in version_id:
+    if product == "sles" and version_id and "." not in version_id:
         yield f"{version_id}.0"
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pratique.inventory.analyzer import LayerFile
+from pratique.inventory.layer_paths import has_hash, hash_path
+from pratique.inventory.layer_visitor import LayerVisitor
+
 _MAX_HOPS = 40  # Linux's own limit (path_resolution(7)); also ends cycles
 _MAX_PARTS = 2048  # components of a path of 4096 bytes, Linux's limit: bounds the work of one resolution
 
@@ -33,3 +37,55 @@ def resolve(path: bytes, symlinks: Mapping[bytes, bytes]) -> bytes | None:
         del done[-1 if not target.startswith(b"/") else 0 :]
         pending.extend(target.split(b"/")[::-1])
     return b"/".join(done)
+
+
+class LinkReader:
+    """Reads the files that wanted paths lead to through links, after all entries have been visited."""
+
+    def __init__(self, visitor: LayerVisitor, entries_hash: bytes) -> None:
+        self._visitor = visitor
+        self._entries_hash = entries_hash
+        self._missing: dict[bytes, bytes] = {}
+
+    def read(self) -> Mapping[bytes, bytes]:
+        """Analyse every target whose body was kept; return path and target of those that were not but are in the layer. Others are gaps."""
+        visitor = self._visitor
+        for path, target in visitor.hard_links.items():
+            self._read_target(path, resolve(target, visitor.symlinks))
+        for path in sorted(visitor.wanted_symlinks & visitor.symlinks.keys()):
+            self._read_symlink(path)
+        for path in sorted(visitor.index.exact_paths):
+            if path not in visitor.symlinks and path not in visitor.hard_links:
+                self._read_through_directories(path)
+        return self._missing
+
+    def _read_symlink(self, path: bytes) -> None:
+        target = resolve(path, self._visitor.symlinks)
+        if target is None or not self._is_read_itself(path, target):
+            self._read_target(path, target)
+
+    def _read_through_directories(self, path: bytes) -> None:
+        """A file that nothing says is there: only what is found counts (`var/lib/rpm` often links to `usr/lib/sysimage/rpm`)."""
+        target = resolve(path, self._visitor.symlinks)
+        is_elsewhere = target not in (None, path) and not self._is_read_itself(path, target or b"")
+        if target is not None and is_elsewhere and self._is_in_layer(target):
+            self._read_target(path, target)
+
+    def _read_target(self, path: bytes, target: bytes | None) -> None:
+        visitor, text = self._visitor, path.decode()
+        if target is None:
+            visitor.add_gaps(text, "links in a circle, or through too many links")
+        elif target in visitor.kept:
+            content = visitor.kept[target]
+            visitor.records.analyze(visitor.fitting(text, len(content)), LayerFile(path=text, content=content))
+        elif self._is_in_layer(target):
+            self._missing[path] = target
+        else:
+            visitor.add_gaps(text, f"links to {target.decode()}, which is no file of this layer")
+
+    def _is_in_layer(self, path: bytes) -> bool:
+        return has_hash(self._entries_hash, hash_path(path))
+
+    def _is_read_itself(self, path: bytes, target: bytes) -> bool:
+        wanting = {analyzer.name for analyzer in self._visitor.wanting(path.decode())}
+        return wanting <= {analyzer.name for analyzer in self._visitor.wanting(target.decode())}

@@ -14,23 +14,15 @@ import contextlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from pratique.errors import LimitExceeded
-from pratique.inventory.analyzer import Analyzer, LayerFile
-from pratique.inventory.layer_links import resolve
-from pratique.inventory.layer_paths import has_hash, hash_path, sorted_hashes
-from pratique.inventory.layer_records import LayerRecords
+from pratique.inventory.analyzer import Analyzer
+from pratique.inventory.layer_links import LinkReader
+from pratique.inventory.layer_paths import sorted_hashes
 from pratique.inventory.layer_result import LayerResult
+from pratique.inventory.layer_visitor import LayerVisitor
 from pratique.inventory.limits import LayerLimits
-from pratique.inventory.path_index import PathIndex
 from pratique.oci.layer_stream import LayerStream
 from pratique.oci.manifest import Layer
 from pratique.oci.tar_stream import TarStream
-
-_WHITEOUT = b".wh."
-_WHITEOUT_META = b".wh..wh."  # aufs's own; only the opaque marker among them means something
-_OPAQUE = b".wh..wh..opq"
-_KEPT_FILE_BYTES = 256 * 1024  # larger bodies are not kept for links that may come: a second look is cheaper than the memory
-_NEIGHBOUR_BYTES = 16 * 1024  # files beside an exactly wanted path: distributions link `etc/redhat-release` to `etc/rocky-release`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +38,9 @@ def scan_layer(layer: Layer, chunks: Iterable[bytes], analyzers: Sequence[Analyz
     Raises InvalidLayer, DigestMismatch, LimitExceeded, and whatever `chunks` raises.
     """
     result = look_at_layer(layer, chunks, analyzers, limits, second_look=())
-    if isinstance(result, SecondLook):
-        raise AssertionError("a second look asked for another")
-    return result
+    if isinstance(result, LayerResult):
+        return result
+    raise AssertionError("a second look asked for another")
 
 
 def look_at_layer(
@@ -58,7 +50,7 @@ def look_at_layer(
 
     Raises InvalidLayer, DigestMismatch, LimitExceeded, and whatever `chunks` raises.
     """
-    visitor = _LayerVisitor(analyzers, limits, frozenset(path.encode() for path in second_look or ()))
+    visitor = LayerVisitor(analyzers, limits, frozenset(path.encode() for path in second_look or ()))
     walker = TarStream(visitor, limits.tar)
     stream = LayerStream(layer, chunks, limits.stream)
     with contextlib.closing(stream.blocks()) as blocks:
@@ -66,11 +58,11 @@ def look_at_layer(
             walker.feed(block)
     walker.close()
     entries_hash = sorted_hashes(visitor.hashes)
-    missing = _LinkReader(visitor, entries_hash).read()
+    missing = LinkReader(visitor, entries_hash).read()
     if missing and second_look is None:
-        return SecondLook(paths=frozenset(path.decode() for targets in missing.values() for path in targets))
-    for path in missing:
-        visitor.records.add_gap(path.decode(), "link to a file of this layer that could not be kept")
+        return SecondLook(paths=frozenset(target.decode() for target in missing.values()))
+    for path, target in missing.items():
+        visitor.add_gaps(path.decode(), f"links to {target.decode()}, which could not be kept")
     return LayerResult(
         files=visitor.records.files,
         whiteouts=tuple(visitor.whiteouts),

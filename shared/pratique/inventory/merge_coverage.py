@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pratique.inventory.analyzer import Analyzer
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
 from pratique.inventory.distribution import ROLLING_WITHOUT_ADVISORIES, package_type_of
+from pratique.inventory.layer_records import LAYER_GAP
 from pratique.inventory.package import Distribution, InstalledPackage
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ def sum_coverage(
     """Sum up what the layers' scans left out and what the merge could not place."""
     gaps = [gap for layer in layers if layer.result is not None for gap in layer.result.gaps]
     items = [_analyzer_item(analyzer, gaps, layers) for analyzer in analyzers]
-    items.extend(_other_items(gaps, {analyzer.name for analyzer in analyzers}))
-    items.extend(_layer_item(layer.digest, layer.gap) for layer in layers if layer.gap is not None)
+    items.extend(_other_items(gaps, {LAYER_GAP, *(analyzer.name for analyzer in analyzers)}))
+    for layer in layers:
+        items.extend(_layer_items(layer))
     for name, reason in (("distribution", _distribution_gap(distribution, packages)), ("packages", _packages_gap(layers, packages))):
         if reason:
             items.append(CoverageItem(name=name, version=MERGE_VERSION, status=CoverageStatus.PARTIAL, reason=reason))
@@ -50,11 +52,11 @@ def _has_facts(analyzer: Analyzer, layers: Iterable[ScannedLayer]) -> bool:
     return any(file.analyzer == analyzer.name and (file.packages or file.distribution) for file in files)
 
 
-def _other_items(gaps: Iterable[CoverageItem], analyzer_names: set[str]) -> Iterator[CoverageItem]:
-    """Gaps of no analyzer (a limit of the pass, other inspections), one item a name."""
+def _other_items(gaps: Iterable[CoverageItem], told: set[str]) -> Iterator[CoverageItem]:
+    """Gaps that are told nowhere else (other inspections'), one item a name."""
     by_name: dict[str, list[CoverageItem]] = {}
     for gap in gaps:
-        if gap.name not in analyzer_names:
+        if gap.name not in told:
             by_name.setdefault(gap.name, []).append(gap)
     for name in sorted(by_name):
         own = by_name[name]
@@ -63,10 +65,14 @@ def _other_items(gaps: Iterable[CoverageItem], analyzer_names: set[str]) -> Iter
         yield CoverageItem(name=name, version=own[0].version, status=_worst(own), reason=_join_reasons(own))
 
 
-def _layer_item(digest: str, gap: CoverageItem) -> CoverageItem:
-    reason = gap.reason if digest in gap.reason else f"{digest}: {gap.reason}"
-    status = CoverageStatus.FAILED if gap.status is CoverageStatus.FAILED else CoverageStatus.PARTIAL
-    return CoverageItem(name="layer", version=gap.version, status=status, reason=_cut(reason))
+def _layer_items(layer: ScannedLayer) -> Iterator[CoverageItem]:
+    """At most one item: why the layer could not be read, or what the pass over it left out on behalf of no analyzer."""
+    own = [layer.gap] if layer.gap is not None else []
+    own.extend(gap for gap in (layer.result.gaps if layer.result is not None else ()) if gap.name == LAYER_GAP)
+    if own:
+        reason = _join_reasons(own)
+        text = reason if layer.digest in reason else f"{layer.digest}: {reason}"
+        yield CoverageItem(name=LAYER_GAP, version=own[0].version, status=_worst(own), reason=text)
 
 
 def _worst(gaps: Iterable[CoverageItem]) -> CoverageStatus:

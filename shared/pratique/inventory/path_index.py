@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pratique.inventory.analyzer import Analyzer
 
@@ -20,9 +20,9 @@ class PathIndex:
         self._suffixes = tuple(suffix.encode() for suffixes, _ in self._suffixed for suffix in suffixes)
 
     @property
-    def exact_paths(self) -> Iterable[bytes]:
+    def exact_paths(self) -> Collection[bytes]:
         """The whole paths that some analyzer names."""
-        return self._paths
+        return self._paths.keys()
 
     def is_candidate(self, path: bytes, directory: bytes, name: bytes) -> bool:
         """Tell quickly whether `wanting` might not be empty: False is certain."""

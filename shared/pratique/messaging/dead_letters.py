@@ -21,14 +21,14 @@ _QUEUE = "pratique-queue"
 
 
 async def take_dead(channel: AbstractChannel, names: QueueNames, *, timeout: float) -> AsyncGenerator[AbstractIncomingMessage, None]:  # noqa: ASYNC109 - of each exchange
-    """Yield the dead letters that are there now; those not acknowledged go back, in any order, when `channel` is closed.
+    """Yield dead letters until there are none; those not acknowledged go back, in any order, when `channel` is closed.
 
-    RabbitMQ shows a message only by handing it out. Raises BrokerUnavailable.
+    RabbitMQ shows a message only by handing it out. Its count of messages lags behind what it hands out, so that is not asked. Raises BrokerUnavailable.
     """
     async with translated("reading dead letters", timeout=timeout):
-        ready = (await declare_queues(channel, names))[names.dead]
+        await declare_queues(channel, names)
         queue = await channel.get_queue(names.dead, ensure=False)
-    for _ in range(ready):
+    while True:
         async with translated("reading dead letters", timeout=timeout):
             message = await queue.get(fail=False)
         if message is None:

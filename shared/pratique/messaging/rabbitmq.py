@@ -34,7 +34,7 @@ from pratique.messaging.settlement import (
     hand_over,
     settle_until_accepted,
 )
-from pratique.messaging.subscription import Subscription
+from pratique.messaging.subscription import Subscription, is_lost
 from pratique.messaging.topology import QueueNames, declare_queues, name_queues
 
 _log = structlog.get_logger(__name__)
@@ -111,10 +111,12 @@ class RabbitBroker:
         Raises BrokerUnavailable; each letter is then in the queue, still dead, or both, never lost.
         """
         names = self._names(queue)
+        started = dt.datetime.now(dt.UTC)
         replayed = 0
         async with self._short_lived_channel() as channel, aclosing(take_dead(channel, names, timeout=self._timeout)) as messages:
             async for message in messages:
-                if message_id not in (None, message.message_id):
+                letter = read_dead_letter(message, queue)
+                if message_id not in (None, letter.message_id) or letter.died_at > started:  # what dies again is not replayed for ever
                     continue
                 await self._publish(names, names.work, read_delivery(message, queue), {ATTEMPT: 1})
                 async with translated("removing a dead letter", timeout=self._timeout):
@@ -192,7 +194,7 @@ class RabbitBroker:
         outcome = await hand_over(consumer, delivery, self._retry)
         await settle_until_accepted(
             lambda: self._settle(message, names, delivery, outcome),
-            is_lost=lambda: message.channel.is_closed,
+            is_lost=lambda: is_lost(message),
         )
 
     async def _settle(self, message: AbstractIncomingMessage, names: QueueNames, delivery: Delivery, outcome: Outcome) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.exceptions import ChannelInvalidStateError
 
 from pratique.errors import BrokerUnavailable
 from pratique.messaging.link import Link, translated
@@ -17,6 +18,14 @@ _log = structlog.get_logger(__name__)
 
 _Inbox = asyncio.Queue[AbstractIncomingMessage | None]
 """Deliveries as they come, then None when there will be no more."""
+
+
+def is_lost(message: AbstractIncomingMessage) -> bool:
+    """Tell whether the message can no longer be acknowledged because its channel is closed: it comes back by itself."""
+    try:
+        return message.channel.is_closed
+    except ChannelInvalidStateError:
+        return True
 
 
 class Subscription:
@@ -42,7 +51,7 @@ class Subscription:
             message = await inbox.get()
             if message is None:
                 await self._pause("the channel was closed or the consumer cancelled")
-            elif not message.channel.is_closed:
+            elif not is_lost(message):
                 self._failures = 0
                 return message
 

@@ -79,7 +79,7 @@ def open_tar(source: ChunkReader) -> TarReader:
     """
     head = source.peek(_MAGIC_BYTES)
     if head.startswith(_GZIP_MAGIC):
-        gzip_reader: TarReader = _GzipReader(source, _READ_BYTES)
+        gzip_reader: TarReader = _GzipReader(source, _READ_BYTES)  # type: ignore[arg-type] # needs no more than `readinto`
         return gzip_reader
     if _is_zstd(int.from_bytes(head[:4], "little")):
         return _open_zstd(source)
@@ -102,7 +102,7 @@ def translated_errors() -> Iterator[None]:
     """Raise InvalidLayer for whatever the decompressors raise about broken input."""
     try:
         yield
-    except (EOFError, gzip.BadGzipFile, OverflowError, isal_zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, OverflowError, isal_zlib.error) as error:  # type: ignore[misc] # its stub calls the class an instance
         raise InvalidLayer(f"gzip stream is broken: {error}") from error
     except Exception as error:
         if type(error).__name__ == "ZstdError":  # by name: the module is loaded only where a layer needs it
@@ -118,7 +118,7 @@ def _open_zstd(source: ChunkReader) -> TarReader:
     import zstandard  # 20 ms that gzip layers need not wait for
 
     decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
-    return decompressor.stream_reader(_WholeFrames(source), read_size=_READ_BYTES, read_across_frames=True)
+    return decompressor.stream_reader(_WholeFrames(source), read_size=_READ_BYTES, read_across_frames=True)  # type: ignore[arg-type] # it only reads
 
 
 class _WholeFrames(io.RawIOBase):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from pratique.errors import DigestMismatch, LimitExceeded
@@ -56,7 +56,7 @@ class LayerStream:
         self._compressed_hash = layer.descriptor.digest.hasher()
         self._uncompressed_hash = layer.diff_id.hasher() if layer.diff_id else None
 
-    def blocks(self) -> Iterator[memoryview]:
+    def blocks(self) -> Generator[memoryview, None, None]:
         """Yield the tar in blocks of BUFFER_BYTES, the last one shorter; a block is valid until the next is asked for.
 
         The caller must not use what it read before the iteration has ended by itself: only then were both digests and the size compared.
@@ -131,13 +131,19 @@ class LayerStream:
 
     def _hash(self) -> None:
         while (item := self._to_hash.get()) is not None:
-            if isinstance(item, tuple):
-                buffer, count = item
-                if self._uncompressed_hash is not None:
-                    self._uncompressed_hash.update(memoryview(buffer)[:count])
-                self._free.put(buffer)
-            else:
-                self._compressed_hash.update(item)
+            try:
+                self._hash_one(item)
+            except BaseException as error:  # noqa: BLE001 # carried to the caller's thread; this one goes on, because others wait for it
+                self._filled.put(error)
+
+    def _hash_one(self, item: bytes | tuple[bytearray, int]) -> None:
+        if isinstance(item, bytes):
+            self._compressed_hash.update(item)
+            return
+        buffer, count = item
+        if self._uncompressed_hash is not None:
+            self._uncompressed_hash.update(memoryview(buffer)[:count])
+        self._free.put(buffer)
 
     def _verify(self) -> None:
         descriptor, diff_id = self._layer.descriptor, self._layer.diff_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Mapping
 
@@ -11,6 +12,7 @@ _ADLER_MODULUS = 65521
 _USTAR, _STAR_TRAILER = b"ustar\0", b"tar\0"
 _SPACE = 0x20
 _MAX_NUMBER = 2**63 - 1  # what Go's archive/tar takes as a size
+_MAX_DIGITS = 19  # of that number
 _PAX_LENGTH_DIGITS = 7  # of one record, whose header is at most a few MiB
 
 
@@ -30,7 +32,7 @@ def has_valid_checksum(header: bytes) -> bool:
 def _has_exact_checksum(header: bytes) -> bool:
     expected = parse_number(header[148:156])
     rest = header[:148] + header[156:]
-    signed = sum(byte - 256 if byte > 127 else byte for byte in rest)
+    signed = sum(struct.unpack(f"{len(rest)}b", rest))
     return expected in (sum(rest) + 256, signed + 256)
 
 
@@ -98,15 +100,15 @@ def parse_pax_size(value: bytes) -> int:
 
     Raises InvalidLayer.
     """
-    if not value.isdigit() or len(value) > 19 or int(value) > _MAX_NUMBER:
+    if not value.isdigit() or len(value) > _MAX_DIGITS or int(value) > _MAX_NUMBER:
         raise InvalidLayer(f"expected a PAX size of 0 to 2^63 - 1, got {value[:40]!r}")
     return int(value)
 
 
 def normalise_path(raw: bytes) -> bytes | None:
-    """Return the path relative to the root with `/`, without `.`, `..` and empty components, as valid UTF-8; None if it climbs out of the root.
+    r"""Return the path relative to the root with `/`, without `.`, `..` and empty components, as valid UTF-8; None if it climbs out of the root.
 
-    Bytes that are not UTF-8 become `\\xNN`, so that every path can be stored and shown.
+    Bytes that are not UTF-8 become `\xNN`, so that every path can be stored and shown.
     """
     parts: list[bytes] = []
     for part in raw.split(b"/"):
@@ -120,7 +122,7 @@ def normalise_path(raw: bytes) -> bytes | None:
 
 
 def storable(raw: bytes) -> bytes:
-    """Return `raw` with every byte that is not UTF-8 as `\\xNN`."""
+    r"""Return `raw` with every byte that is not UTF-8 as `\xNN`."""
     return raw if raw.isascii() else raw.decode("utf-8", "backslashreplace").encode()
 
 

@@ -26,6 +26,7 @@ from pratique.oci.tar_fields import (
 
 BLOCK_BYTES = 512
 _ZERO_BLOCK = bytes(BLOCK_BYTES)
+_END_BLOCKS = 2  # zero blocks that end an archive
 _NON_ZERO = re.compile(rb"[^\0]")
 _SLASH, _DOT = b"/."
 _OLD_FILE, _FILE, _HARD_LINK, _SYMLINK, _CHARACTER, _BLOCK, _DIRECTORY, _FIFO, _CONTIGUOUS = b"\x0001234567"
@@ -110,7 +111,7 @@ class TarStream:
         length = len(block)
         position = self._continue_body(block) if self._body is not None else self._skip
         while position < length:
-            if self._zero_blocks == 2:
+            if self._zero_blocks == _END_BLOCKS:
                 self._pass_trailer(block[position:])
                 position = length
                 break
@@ -164,7 +165,9 @@ class TarStream:
             self._zero_blocks += 1
             return 0
         if self._zero_blocks or not has_valid_checksum(header):
-            raise InvalidLayer(f"expected a tar header after entry {self.entries}, got {'data' if self._zero_blocks else 'a wrong checksum'}")
+            raise InvalidLayer(
+                f"expected a tar header after entry {self.entries}, got {'data' if self._zero_blocks else 'a wrong checksum'}"
+            )
         kind = header[156]
         size = parse_number(header[124:136])
         if kind in _META:
@@ -196,7 +199,9 @@ class TarStream:
     def _path(self, raw: bytes) -> bytes | None:
         if len(raw) > self._limits.path_bytes:
             raise LimitExceeded(f"path of {len(raw)} bytes in a layer; the limit is {self._limits.path_bytes}")
-        is_plain = raw.isascii() and raw and raw[0] != _SLASH and raw[0] != _DOT and raw[-1] != _SLASH and b"//" not in raw and b"/." not in raw
+        is_plain = (
+            raw.isascii() and raw and raw[0] != _SLASH and raw[0] != _DOT and raw[-1] != _SLASH and b"//" not in raw and b"/." not in raw
+        )
         if is_plain:
             return raw
         if b"\0" in raw:

@@ -69,6 +69,13 @@ def evaluate(policy: Policy | None, findings: Iterable[Finding], coverage: Cover
     )
 
 
+def standing_findings(policy: Policy | None, findings: Iterable[Finding], subject: Subject, now: dt.datetime) -> tuple[Finding, ...]:
+    """The findings that no active waiver covers: what people are told of. Without a policy there are no waivers."""
+    if policy is None:
+        return tuple(findings)
+    return _apply_waivers(policy.waivers, tuple(findings), subject, now).standing
+
+
 def _unmatched(subject: Subject) -> Verdict:
     tags = ", ".join(sorted(subject.tags)) or "no tag"
     message = f"no policy matches {subject.host}/{subject.repository} ({tags})"
@@ -83,12 +90,13 @@ def _unmatched(subject: Subject) -> Verdict:
 def _apply_waivers(waivers: Sequence[Waiver], findings: tuple[Finding, ...], subject: Subject, now: dt.datetime) -> _Sorted:
     by_id: dict[str, list[Waiver]] = defaultdict(list)
     for waiver in waivers:
-        by_id[waiver.id].append(waiver)
+        if waiver.covers_image(subject):
+            by_id[waiver.id].append(waiver)
     standing: list[Finding] = []
     waived: list[Finding] = []
     at_work: dict[Waiver, bool] = {}
     for finding in findings:
-        applicable = [waiver for name in _names(finding) for waiver in by_id.get(name, ()) if waiver.covers(finding, subject)]
+        applicable = [waiver for name in _names(finding) for waiver in by_id.get(name, ()) if waiver.covers_place(finding)]
         at_work.update({waiver: waiver.is_active(now) for waiver in applicable})
         accepted = frozenset(waiver.id for waiver in applicable if at_work[waiver])
         (waived if _is_accepted(finding, accepted) else standing).append(finding)
@@ -115,7 +123,8 @@ def _is_accepted(finding: Finding, accepted: frozenset[str]) -> bool:
 
 
 def _judge_findings(rules: Rules, findings: tuple[Finding, ...]) -> Iterator[_Effect]:
-    denied = [finding for finding in findings if not set(rules.deny).isdisjoint(_names(finding))]
+    deny = frozenset(rules.deny)
+    denied = [finding for finding in findings if not deny.isdisjoint(_names(finding))]
     yield from _effect("deny", VerdictStatus.FAIL, denied, "denied outright")
     others = [finding for finding in findings if finding.kind is not FindingKind.EOL and _counts(rules, finding)]
     over = [finding for finding in others if _is_over(rules, finding)]

@@ -31,7 +31,7 @@ from pratique.policy.policy import EndOfLife, Policy, PolicyDocument, Rules, Sco
 from pratique.policy.template import Template
 
 _MAX_POLICIES = 200  # protects the time of a selection, which tries one after the other
-_MAX_WAIVERS = 5000  # protects the time of an evaluation
+_MAX_WAIVERS = 2000  # protects the time of an evaluation
 _MAX_PATTERNS = 100  # the same
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 _UNITS = {"h": dt.timedelta(hours=1), "d": dt.timedelta(days=1), "w": dt.timedelta(weeks=1)}

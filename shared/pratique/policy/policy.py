@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -100,14 +101,15 @@ class Waiver:
         """Tell whether the waiver still counts."""
         return now.astimezone(dt.UTC).date() <= self.expires
 
-    def covers(self, finding: Finding, subject: Subject) -> bool:
-        """Tell whether finding and image are in the waiver's scope, its id and expiry aside."""
-        return (
-            (self.digest is None or self.digest == subject.digest)
-            and self.scope.covers(subject.host, subject.repository, subject.tags)
-            and (self.package is None or matches_any((self.package,), _package_names(finding.package)))
-            and (self.path is None or (finding.path is not None and self.path.matches(finding.path)))
-        )
+    def covers_image(self, subject: Subject) -> bool:
+        """Tell whether the waiver is for this image."""
+        is_digest = self.digest is None or self.digest == subject.digest
+        return is_digest and self.scope.covers(subject.host, subject.repository, subject.tags)
+
+    def covers_place(self, finding: Finding) -> bool:
+        """Tell whether the finding's package and file are in the waiver's scope; its ids are not looked at."""
+        is_package = self.package is None or matches_any((self.package,), _package_names(finding.package))
+        return is_package and (self.path is None or (finding.path is not None and self.path.matches(finding.path)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +161,7 @@ def default_policy(fail_on: Severity | None, *, fixable_only: bool = False, max_
     return Policy(name="command-line", match=Scope(), rules=rules)
 
 
+@functools.lru_cache(maxsize=1024)  # many waivers of one id ask about the same package in turn
 def _package_names(purl: str | None) -> tuple[str, ...]:
     if purl is None:
         return ()

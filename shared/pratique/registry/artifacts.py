@@ -121,7 +121,7 @@ def _plan(document: Manifest | None, reference: Reference, limit: int) -> dict[s
 
 
 def _push(oras: _Oras, target: str, artifact: FileArtifact) -> str:
-    with _translated(target):
+    with _translated(target), oras.session:
         answer = oras.push(
             target,
             files=[f"{file.path}:{file.media_type}" for file in artifact.files],
@@ -137,7 +137,7 @@ def _push(oras: _Oras, target: str, artifact: FileArtifact) -> str:
 
 def _pull(oras: _Oras, target: str, directory: Path, names: Mapping[str, Descriptor]) -> tuple[Path, ...]:
     with translated_files(directory), tempfile.TemporaryDirectory(prefix=".pratique-", dir=directory) as folder:
-        with _translated(target):
+        with _translated(target), oras.session:
             oras.pull(target, outdir=folder)
         for name, layer in names.items():
             found = _digest_of(Path(folder, name))

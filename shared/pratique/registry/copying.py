@@ -38,6 +38,7 @@ class CopyCalls(ReferrerCalls):
         """
         walk = _Copy(source=self, source_repository=repository, target=target)
         document = await walk.copy_document(digest, 0)
+        await walk.set_cosign_tags()
         if target.tag is not None:
             await walk.registry.push_document(target.repository, document.raw, document.descriptor.media_type, tag=target.tag)
         return document.descriptor
@@ -51,12 +52,13 @@ class _Copy:
     source_repository: str
     target: CopyTarget
     seen: set[Digest] = field(default_factory=set)
+    cosign_tags: list[tuple[str, Digest]] = field(default_factory=list)
 
     @property
     def registry(self) -> ReferrerCalls:
         return self.target.registry or self.source
 
-    async def copy_document(self, digest: Digest, depth: int, tag: str | None = None) -> Manifest | Index:
+    async def copy_document(self, digest: Digest, depth: int) -> Manifest | Index:
         """Copy one document: first what it names, then itself, then what refers to it."""
         self.seen.add(digest)
         if depth > _MAX_DEPTH or len(self.seen) > _MAX_DOCUMENTS:
@@ -66,34 +68,34 @@ class _Copy:
             await self._copy_documents((child.digest for child in document.manifests), depth + 1)
         else:
             await run_together(self._copy_blob(blob) for blob in {b.digest: b for b in (document.config, *document.layers)}.values())
-        await self.registry.push_copied(self.target.repository, document, tag)
+        await self.registry.push_copied(self.target.repository, document)
         if self.target.with_referrers:
-            await self._copy_referrers(digest, depth + 1)
+            await self._copy_documents(await self._find_referrers(digest), depth + 1)
         return document
+
+    async def set_cosign_tags(self) -> None:
+        """Set the tags found on the way, now that all documents are there."""
+        for tag, digest in self.cosign_tags:
+            document = await self.registry.fetch_document(self.target.repository, digest)
+            await self.registry.push_document(self.target.repository, document.raw, document.descriptor.media_type, tag=tag)
 
     async def _copy_documents(self, digests: Iterable[Digest], depth: int) -> None:
         for digest in digests:
             if digest not in self.seen:
                 await self.copy_document(digest, depth)
 
-    async def _copy_referrers(self, digest: Digest, depth: int) -> None:
-        listed, *tagged = await run_together(
-            [
-                self._list_referrers(digest),
-                *(self._find_tagged(f"{digest.tag_prefix}{suffix}") for suffix in _COSIGN_SUFFIXES),
-            ]
-        )
-        await self._copy_documents((referrer for _, referrer in listed), depth)
-        for tag, found in (pair for pairs in tagged for pair in pairs):
-            if found not in self.seen:
-                await self.copy_document(found, depth, tag)
+    async def _find_referrers(self, digest: Digest) -> list[Digest]:
+        tags = [f"{digest.tag_prefix}{suffix}" for suffix in _COSIGN_SUFFIXES]
+        listed, *tagged = await run_together([self._list_referrers(digest), *map(self._find_tagged, tags)])
+        self.cosign_tags.extend((tag, found) for tag, digests in zip(tags, tagged, strict=True) for found in digests)
+        return [*listed, *(found for digests in tagged for found in digests)]
 
-    async def _list_referrers(self, digest: Digest) -> list[tuple[str, Digest]]:
-        return [("", entry.digest) for entry in await self.source.list_referrers(self.source_repository, digest)]
+    async def _list_referrers(self, digest: Digest) -> list[Digest]:
+        return [entry.digest for entry in await self.source.list_referrers(self.source_repository, digest)]
 
-    async def _find_tagged(self, tag: str) -> list[tuple[str, Digest]]:
+    async def _find_tagged(self, tag: str) -> list[Digest]:
         try:
-            return [(tag, (await self.source.resolve_digest(self.source_repository, tag)).digest)]
+            return [(await self.source.resolve_digest(self.source_repository, tag)).digest]
         except MissingError:
             return []
 

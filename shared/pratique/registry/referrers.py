@@ -102,9 +102,9 @@ class ReferrerCalls(DocumentCalls, BlobWrites):
         with suppress(MissingError):
             await self.delete_document(repository, referrer)
 
-    async def push_copied(self, repository: str, document: Manifest | Index, tag: str | None = None) -> None:
-        """Store a document fetched elsewhere as it is, under `tag` or its digest only; if it has a subject, it appears among its referrers."""
-        _, headers = await self._push_document(repository, document.raw, document.descriptor.media_type, tag)
+    async def push_copied(self, repository: str, document: Manifest | Index) -> None:
+        """Store a document fetched elsewhere as it is, under its digest; if it has a subject, it appears among its referrers."""
+        _, headers = await self._push_document(repository, document.raw, document.descriptor.media_type, None)
         if document.subject is None or "OCI-Subject" in headers:
             return
         new = replace(document.descriptor, artifact_type=_kind_of(document), annotations=document.annotations)

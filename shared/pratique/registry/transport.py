@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 import ssl
 import urllib.request
@@ -183,7 +184,7 @@ class Transport:
                 call.method,
                 url,
                 headers=headers,
-                data=call.body,
+                data=None if call.body is None else io.BytesIO(call.body),  # sent in pieces, so that the loop goes on
                 allow_redirects=False,
                 ssl=self._tls,
                 timeout=self._timeout,

@@ -85,6 +85,18 @@ def merge_entry(tag: str, entry: LegacyEntry, existing: Manifest | None, is_ours
     return LegacyPublication(tag=tag, blobs=(entry.blob, config), manifest=_manifest(config, merged, annotations))
 
 
+def withdraw_entries(tag: str, existing: Manifest, is_ours: Callable[[Descriptor], bool]) -> LegacyPublication | None:
+    """Take out the entries that `is_ours` accepts. Others stay; a manifest without any entry is left where there are none, which cosign reads as unsigned.
+
+    Returns None when there is nothing to take out.
+    """
+    kept = tuple(layer for layer in existing.layers if not is_ours(layer))
+    if len(kept) == len(existing.layers):
+        return None
+    config = Blob(media_type=media_types.OCI_CONFIG, content=_config(kept))
+    return LegacyPublication(tag=tag, blobs=(config,), manifest=_manifest(config, kept, existing.annotations))
+
+
 def _config(layers: tuple[Descriptor, ...]) -> bytes:
     return msgspec.json.encode(
         {

@@ -17,7 +17,7 @@ from pratique.oci.manifest import Descriptor, Manifest
 from pratique.signing.bundle import SIGNATURE_CLAIMS
 from pratique.signing.dsse import decode_base64, decode_bounded
 from pratique.signing.keys import AdmissionKey, VerifyingKey
-from pratique.signing.legacy import SIGNATURE_ANNOTATION, Blob, LegacyEntry, LegacyPublication, merge_entry, signature_tag
+from pratique.signing.legacy import SIGNATURE_ANNOTATION, Blob, LegacyEntry, LegacyPublication, merge_entry, signature_tag, withdraw_entries
 
 _TYPE = "cosign container image signature"
 
@@ -86,6 +86,15 @@ def merge_signature(
     taken for another's and kept. Older signatures by `key` are superseded. Returns None when nothing would change. Raises LimitExceeded.
     """
     return merge_entry(signature_tag(digest), entry, existing, lambda layer: _is_by(key, layer, payloads, digest))
+
+
+def withdraw_signature(digest: Digest, key: VerifyingKey, existing: Manifest, payloads: Mapping[Digest, bytes]) -> LegacyPublication | None:
+    """Take our signatures out of the `.sig` manifest, for an image that does not pass any more. Parameters as of `merge_signature`.
+
+    The bundles that `verify_bundle` accepts with SIGN_PREDICATE have to go too. Whoever kept a copy can push it again: a signature has no expiry, which is
+    why a cluster should also ask for a current verdict. Returns None when there is none.
+    """
+    return withdraw_entries(signature_tag(digest), existing, lambda layer: _is_by(key, layer, payloads, digest))
 
 
 def _is_by(key: VerifyingKey, layer: Descriptor, payloads: Mapping[Digest, bytes], digest: Digest) -> bool:

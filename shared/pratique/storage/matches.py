@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, delete, exists, func, or_, select, tuple_, union, update
+from sqlalchemy import ColumnElement, Update, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from pratique.errors import LimitExceeded
 from pratique.findings import Finding
@@ -21,30 +19,16 @@ from pratique.storage.models import (
     DecisionModel,
     Image,
     ImagePackage,
-    IndexChild,
     PackageAdvisory,
     PackageModel,
-    Registry,
-    Repository,
-    Tag,
 )
 from pratique.storage.packages import hash_matching, load_packages
+from pratique.storage.places import ImagePlace, load_places, select_places
 from pratique.storage.text import DigestLike, clean_json, clean_text, in_chunks, shorten_key, utc_now
 
 MAX_PACKAGE_IDS = 10_000  # in one question: they are parameters of one statement
 _STALE = ""  # `package.matched_with` of what was matched once and must be matched again
 _MATCH = ("severity", "severity_source", "aliases", "installed", "fixed_in", "status", "recommendation", "matched_with")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImagePlace:
-    """A digest in a repository that has a decision. `is_tagged`: some tag there points to it now."""
-
-    repository_id: str
-    host: str
-    repository: str
-    digest: str
-    is_tagged: bool
 
 
 async def load_unmatched_packages(session: AsyncSession, image_digest: DigestLike, database_digest: str) -> list[tuple[int, Package]]:
@@ -112,26 +96,10 @@ async def load_images_of_packages(
     if len(ids) > MAX_PACKAGE_IDS:
         raise LimitExceeded(f"expected at most {MAX_PACKAGE_IDS} packages in one question, got {len(ids)}")
     holders = select(Image.digest).join(ImagePackage, ImagePackage.image_id == Image.id).where(ImagePackage.package_id.in_(ids))
-    index = aliased(Image)
-    indexes = select(index.digest).join(IndexChild, IndexChild.image_id == index.id).where(IndexChild.digest.in_(holders))
-    is_tagged = exists().where(Tag.repository_id == DecisionModel.repository_id, Tag.digest == DecisionModel.image_digest)
-    place = (DecisionModel.repository_id, DecisionModel.image_digest)
-    query = (
-        select(*place, Registry.host, Repository.name, is_tagged.label("is_tagged"))
-        .join(Repository, Repository.id == DecisionModel.repository_id)
-        .join(Registry, Registry.id == Repository.registry_id)
-        .where(DecisionModel.image_digest.in_(union(holders, indexes)))
-        .group_by(*place, Registry.host, Repository.name)
-        .order_by(*place)
-        .limit(limit)
-    )
-    rows = (await session.execute(query if after is None else query.where(tuple_(*place) > after))).all()
-    return tuple(
-        ImagePlace(
-            repository_id=row.repository_id, host=row.host, repository=row.name, digest=row.image_digest, is_tagged=bool(row.is_tagged)
-        )
-        for row in rows
-    )
+    query = select_places(holders).order_by(DecisionModel.repository_id, DecisionModel.image_digest).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(DecisionModel.repository_id, DecisionModel.image_digest) > after)
+    return await load_places(session, query)
 
 
 def _is_unmatched(database_digest: str) -> ColumnElement[bool]:

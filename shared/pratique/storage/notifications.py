@@ -7,7 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from pratique.errors import MissingError
+from pratique.storage.dialect import count_changed, insert_missing, insert_new
+from pratique.storage.models import Delivery, Notification, NotificationKey
+from pratique.storage.text import in_chunks, new_id, shorten_key, utc_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,23 +34,88 @@ async def claim_new_findings(session: AsyncSession, decision_id: str, line: str,
 
     The claim is the decision's: asked again for the same decision, the answer is the same.
     """
-    raise NotImplementedError
+    stored = {shorten_key(key): key for key in keys}
+    of_line = {"line": shorten_key(line), "decision_id": decision_id, "claimed_at": utc_now()}
+    await insert_missing(session, NotificationKey, [{"key": key, **of_line} for key in sorted(stored)])
+    claimed: set[str] = set()
+    for piece in in_chunks(stored):
+        query = select(NotificationKey.key).where(
+            NotificationKey.line == of_line["line"], NotificationKey.decision_id == decision_id, NotificationKey.key.in_(piece)
+        )
+        claimed.update((await session.execute(query)).scalars())
+    return tuple(key for short, key in stored.items() if short in claimed)
 
 
 async def record_notification(  # noqa: PLR0913, PLR0917
     session: AsyncSession, decision_id: str, channel: str, title: str, body: str, payload: Mapping[str, Any]
 ) -> str:
     """Record a notification to be delivered at once, and answer its id; the one of the same decision and channel if there is one."""
-    raise NotImplementedError
+    now = utc_now()
+    row = {
+        "id": new_id(),
+        "decision_id": decision_id,
+        "channel": channel,
+        "title": title,
+        "body": body,
+        "payload": dict(payload),
+        "state": "pending",
+        "attempts": 0,
+        "next_attempt_at": now,
+        "created_at": now,
+    }
+    await insert_new(session, Notification, row)
+    query = select(Notification.id).where(Notification.decision_id == decision_id, Notification.channel == channel)
+    return (await session.execute(query)).scalar_one()
 
 
 async def load_due_deliveries(session: AsyncSession, *, now: dt.datetime, limit: int) -> tuple[DueDelivery, ...]:
-    """Load notifications that are due, longest due first. In a writing transaction they are locked on PostgreSQL, and others skip them."""
-    raise NotImplementedError
+    """Load notifications that are due, longest due first, without claiming them."""
+    return await _load(session, _select_due(now, limit))
+
+
+async def claim_due_deliveries(session: AsyncSession, *, now: dt.datetime, until: dt.datetime, limit: int) -> tuple[DueDelivery, ...]:
+    """Load notifications that are due, longest due first, and keep them from others until a time by which this one has recorded how it went."""
+    due = await _load(session, _select_due(now, limit).with_for_update(skip_locked=True))
+    claim = update(Notification).where(Notification.id.in_([delivery.id for delivery in due])).values(next_attempt_at=until)
+    await count_changed(session, claim)
+    return due
 
 
 async def record_delivery(
     session: AsyncSession, notification_id: str, outcome: str, detail: str, next_attempt_at: dt.datetime | None
 ) -> None:
     """Record an attempt, `ok` or `failed`; a failed one without `next_attempt_at` was the last. Raises MissingError."""
-    raise NotImplementedError
+    if outcome == "ok":
+        state, due = "delivered", None
+    else:
+        state, due = ("failed", None) if next_attempt_at is None else ("pending", next_attempt_at)
+    values = {"state": state, "next_attempt_at": due, "attempts": Notification.attempts + 1}
+    if await count_changed(session, update(Notification).where(Notification.id == notification_id).values(**values)) == 0:
+        raise MissingError(f"expected notification {notification_id}, found none")
+    row = {"id": new_id(), "notification_id": notification_id, "outcome": outcome, "detail": detail, "attempted_at": utc_now()}
+    await insert_missing(session, Delivery, [row])
+
+
+def _select_due(now: dt.datetime, limit: int) -> Select[Notification]:
+    return (
+        select(Notification)
+        .where(Notification.state == "pending", Notification.next_attempt_at <= now)
+        .order_by(Notification.next_attempt_at, Notification.id)
+        .limit(limit)
+        .execution_options(populate_existing=True)
+    )
+
+
+async def _load(session: AsyncSession, query: Select[Notification]) -> tuple[DueDelivery, ...]:
+    return tuple(
+        DueDelivery(
+            id=row.id,
+            decision_id=row.decision_id,
+            channel=row.channel,
+            title=row.title,
+            body=row.body,
+            payload=row.payload,
+            attempts=row.attempts,
+        )
+        for row in (await session.execute(query)).scalars()
+    )

@@ -133,9 +133,11 @@ async def finish_scan(
 
     `image_digest` is the manifest's or index's, as recorded by `record_image`; `feed_snapshot` the digest of the advisory database it was matched with.
     """
+    now = utc_now()
     values = {
         "state": "scanned",
-        "finished_at": utc_now(),
+        "finished_at": now,
+        "announced_at": now,
         "lease_until": None,
         "last_error": None,
         "image_digest": str(image_digest),

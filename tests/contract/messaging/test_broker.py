@@ -426,3 +426,11 @@ async def test_replaying_wakes_a_consumer_that_is_already_there(open_broker: Ope
         await asyncio.sleep(0.1)
         assert await open_broker().replay_dead(QUEUE) == 1
         await recorder.wait_for(1)
+
+
+async def test_what_dies_again_is_not_replayed_for_ever(open_broker: OpenBroker) -> None:
+    broker = open_broker()
+    await bury(broker, "a", "b", "c")
+    async with consuming(open_broker(), QUEUE, failing(InvalidMessage("still not a message"))):
+        assert await asyncio.wait_for(broker.replay_dead(QUEUE), 5) == 3
+        await eventually(lambda: has_dead(broker, 3))

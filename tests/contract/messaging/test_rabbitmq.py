@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import ChannelNotFoundEntity
 from tests.support.brokers import Recorder, consuming, eventually, publish
 
 from pratique.errors import BrokerUnavailable
@@ -16,7 +17,7 @@ from pratique.messaging.interface import RetryPolicy
 from pratique.messaging.link import Link
 from pratique.messaging.rabbitmq import RabbitBroker
 from pratique.messaging.settlement import DELIVERY_LIMIT
-from pratique.messaging.subscription import Subscription
+from pratique.messaging.subscription import Subscription, is_lost
 from pratique.messaging.topology import declare_queues, name_queues
 
 QUEUE = "scan.push"
@@ -68,21 +69,30 @@ async def test_a_message_that_no_queue_takes_is_an_error_and_the_queue_is_declar
     assert await broker.depth(QUEUE) == 1
 
 
-async def test_a_consumer_comes_back_when_its_queue_was_deleted(broker: RabbitBroker, channel: AbstractChannel) -> None:
+async def test_a_consumer_comes_back_when_its_queue_was_deleted(broker: RabbitBroker, channel: AbstractChannel, vhost: str) -> None:
     recorder = Recorder()
+
+    async def is_declared_again() -> bool:
+        async with await aio_pika.connect(vhost) as connection, connection.channel() as looking:
+            try:
+                await looking.get_queue(NAMES.work)
+            except ChannelNotFoundEntity:
+                return False
+            return True
+
+    async def is_published() -> bool:
+        try:
+            await publish(broker, QUEUE, "b")
+        except BrokerUnavailable:  # RabbitMQ may refuse the first message to a queue that has just come back
+            return False
+        return True
+
     async with consuming(broker, QUEUE, recorder):
         await publish(broker, QUEUE, "a")
         await recorder.wait_for(1)
         await channel.queue_delete(NAMES.work)
-
-        async def is_declared_again() -> bool:
-            try:
-                await publish(broker, QUEUE, "b")
-            except BrokerUnavailable:
-                return False
-            return True
-
         await eventually(is_declared_again)
+        await eventually(is_published)
         await recorder.wait_for(2)
 
 
@@ -96,7 +106,8 @@ async def test_a_subscription_survives_its_channel(broker: RabbitBroker, vhost: 
         await first.channel.basic_ack(first.delivery_tag or 0)  # twice: RabbitMQ closes the channel, as it does after its consumer timeout
         again = await asyncio.wait_for(subscription.next_message(), 5)
         assert (second.message_id, again.message_id, again.redelivered) == ("b", "b", True)
-        assert second.channel.is_closed
+        assert is_lost(second)
+        assert not is_lost(again)
     finally:
         await subscription.close()
         await link.close()

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.osv_mirror import make_affected, make_record, naive_fix, naive_is_affected
 
 from pratique.advisories.osv import parse_advisory
 from pratique.advisories.ranges import AffectedVersions, VersionSet, evaluate_affected
 from pratique.advisories.versions import sort_key
 from pratique.errors import InvalidAdvisory
-from tests.support.osv_mirror import make_affected, make_record, naive_fix, naive_is_affected
 
 
 def _evaluate(*entries: dict[str, Any]) -> tuple[VersionSet, int]:
@@ -52,11 +52,10 @@ def test_a_limit_ends_a_range_without_being_a_fix() -> None:
 
 
 def test_the_fix_is_the_lowest_one_above_that_is_not_affected_itself() -> None:
-    branches, _ = _evaluate(
-        make_affected("npm", "a", {"introduced": "0"}, {"fixed": "1.0.5"}, {"introduced": "2.0.0"}, {"fixed": "2.0.5"})
-    )
+    branches, _ = _evaluate(make_affected("npm", "a", {"introduced": "0"}, {"fixed": "1.0.5"}, {"introduced": "2.0.0"}, {"fixed": "2.0.5"}))
     adjacent, _ = _evaluate(
-        make_affected("npm", "a", {"introduced": "0"}, {"fixed": "1.0.5"}), make_affected("npm", "a", {"introduced": "1.0.5"}, {"fixed": "1.0.9"})
+        make_affected("npm", "a", {"introduced": "0"}, {"fixed": "1.0.5"}),
+        make_affected("npm", "a", {"introduced": "1.0.5"}, {"fixed": "1.0.9"}),
     )
     assert branches.fix_above(sort_key("npm", "1.0.0")) == "1.0.5"
     assert branches.fix_above(sort_key("npm", "2.0.1")) == "2.0.5"

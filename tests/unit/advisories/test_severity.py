@@ -12,9 +12,7 @@ _LOW = "CVSS:3.0/AV:L/AC:H/PR:H/UI:R/S:U/C:L/I:N/A:N"
 
 
 def _advisory(*, words: tuple[str, ...] = (), vectors: tuple[str, ...] = ()) -> Advisory:
-    return Advisory(
-        id="GHSA-1", modified="", aliases=(), equals=(), title="", references=(), words=words, vectors=vectors, affected=()
-    )
+    return Advisory(id="GHSA-1", modified="", aliases=(), equals=(), title="", references=(), words=words, vectors=vectors, affected=())
 
 
 @pytest.mark.parametrize(

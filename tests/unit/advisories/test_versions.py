@@ -1,5 +1,6 @@
 """Orders of versions, by curated cases and by the laws every order keeps."""
 
+import contextlib
 import itertools
 
 import pytest
@@ -50,7 +51,7 @@ def test_what_is_no_version_is_refused(ecosystem: str, text: str) -> None:
 
 
 def test_an_ecosystem_without_an_order_is_refused() -> None:
-    with pytest.raises(InvalidVersion, match="no order of versions is known for .Gentoo."):
+    with pytest.raises(InvalidVersion, match="no order of versions is known"):
         compare("Gentoo", "1", "2")
 
 
@@ -107,7 +108,5 @@ def test_the_order_is_total_and_keys_agree_with_it(ecosystem: str, data: st.Data
 @pytest.mark.parametrize("ecosystem", VERSIONS)
 @given(text=st.text(max_size=40))
 def test_any_text_is_a_version_or_is_refused(ecosystem: str, text: str) -> None:
-    try:
+    with contextlib.suppress(InvalidVersion):
         assert compare(ecosystem, text, text) == 0
-    except InvalidVersion:
-        pass

@@ -36,16 +36,16 @@ from pratique.inventory.package import Distribution
         ("unheard-of", "1", None),
     ],
 )
-def test_a_release_has_the_ecosystem_that_advisories_name(distribution_id: str, version_id: str, ecosystem: str | None):
+def test_a_release_has_the_ecosystem_that_advisories_name(distribution_id: str, version_id: str, ecosystem: str | None) -> None:
     assert ecosystem_of(distribution_id, version_id) == ecosystem
 
 
-def test_alpine_edge_is_known_by_its_pretty_name_too():
+def test_alpine_edge_is_known_by_its_pretty_name_too() -> None:
     assert ecosystem_of("alpine", "3.20.0", "Alpine Linux edge") == "Alpine:edge"
 
 
 @pytest.mark.parametrize(("distribution_id", "package_type"), [("ubuntu", "deb"), ("wolfi", "apk"), ("fedora", "rpm"), ("buildroot", None)])
-def test_a_distribution_has_one_type_of_package(distribution_id: str, package_type: str | None):
+def test_a_distribution_has_one_type_of_package(distribution_id: str, package_type: str | None) -> None:
     assert package_type_of(Distribution(id=distribution_id)) == package_type
 
 
@@ -62,20 +62,20 @@ def at(path: str, distribution_id: str = "debian", ecosystem: str | None = "Debi
         (["etc/debian_version", "etc/alpine-release"], "etc/alpine-release"),
     ],
 )
-def test_the_most_trusted_file_is_believed(paths: list[str], chosen: str):
+def test_the_most_trusted_file_is_believed(paths: list[str], chosen: str) -> None:
     assert choose_distribution([at(path) for path in paths]) == at(chosen)
     assert choose_distribution([at(path) for path in reversed(paths)]) == at(chosen)
 
 
-def test_nothing_is_chosen_from_nothing():
+def test_nothing_is_chosen_from_nothing() -> None:
     assert choose_distribution([]) is None
 
 
-def test_the_repositories_of_alpine_outrank_its_os_release():
+def test_the_repositories_of_alpine_outrank_its_os_release() -> None:
     found = choose_distribution([at("etc/os-release", "alpine", "Alpine:v3.18"), at("etc/apk/repositories", "alpine", "Alpine:v3.19")])
 
     assert found == at("etc/os-release", "alpine", "Alpine:v3.19")
 
 
-def test_repositories_of_alpine_say_nothing_of_another_distribution():
+def test_repositories_of_alpine_say_nothing_of_another_distribution() -> None:
     assert choose_distribution([at("etc/os-release"), at("etc/apk/repositories", "alpine", "Alpine:v3.19")]) == at("etc/os-release")

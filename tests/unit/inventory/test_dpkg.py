@@ -1,10 +1,9 @@
 """dpkg's status file."""
 
 import pytest
+from tests.support.layer_results import asset_file, layer_file, packages
 
-from pratique.errors import InvalidRecord
 from pratique.inventory.analyzers.dpkg import ANALYZER, parse
-from tests.support.layer_results import asset_file, layer_file
 
 STATUS = "var/lib/dpkg/status"
 
@@ -13,12 +12,12 @@ def names(content: str) -> list[str]:
     return [package.name for package in parse(layer_file(STATUS, content))]
 
 
-def test_a_real_status_file_gives_its_packages_in_order():
-    packages = list(parse(asset_file(STATUS, "debian-11-status")))
+def test_a_real_status_file_gives_its_packages_in_order() -> None:
+    found = list(parse(asset_file(STATUS, "debian-11-status")))
 
-    assert len(packages) == 21
-    assert [package.name for package in packages[:4]] == ["adduser", "apt", "base-files", "bash"]
-    assert {package.architecture for package in packages} == {"all", "amd64"}
+    assert len(found) == 21
+    assert [package.name for package in found[:4]] == ["adduser", "apt", "base-files", "bash"]
+    assert {package.architecture for package in found} == {"all", "amd64"}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +30,7 @@ def test_a_real_status_file_gives_its_packages_in_order():
         ("bsdutils", "1:2.36.1-8+deb11u2", "util-linux", "2.36.1-8+deb11u2"),
     ],
 )
-def test_advisories_are_matched_on_the_source_package(name: str, version: str, source: str, source_version: str):
+def test_advisories_are_matched_on_the_source_package(name: str, version: str, source: str, source_version: str) -> None:
     package = next(package for package in parse(asset_file(STATUS, "debian-11-status")) if package.name == name)
 
     assert (package.version, package.matching_name, package.matching_version) == (version, source, source_version)
@@ -52,19 +51,19 @@ def test_advisories_are_matched_on_the_source_package(name: str, version: str, s
         ("purge ok not-installed", False),
     ],
 )
-def test_a_package_counts_while_its_files_are_on_disk(status: str, is_there: bool):  # noqa: FBT001
+def test_a_package_counts_while_its_files_are_on_disk(status: str, is_there: bool) -> None:
     assert bool(names(f"Package: a\nStatus: {status}\nVersion: 1\n")) is is_there
 
 
-def test_a_stanza_without_status_is_installed():
+def test_a_stanza_without_status_is_installed() -> None:
     assert names("Package: base\nVersion: 1\n") == ["base"]
 
 
-def test_a_package_that_is_not_installed_needs_no_version():
+def test_a_package_that_is_not_installed_needs_no_version() -> None:
     assert names("Package: a\nStatus: unknown ok not-installed\nPriority: extra\n") == []
 
 
-def test_windows_line_ends_and_continuation_lines_are_read():
+def test_windows_line_ends_and_continuation_lines_are_read() -> None:
     content = "Package: a\r\nVersion: 1\r\nDescription: x\r\n Package: not this\r\n\tVersion: 9\r\n\r\n\r\nPackage: b\r\nVersion: 2"
 
     assert [(package.name, package.version) for package in parse(layer_file(STATUS, content))] == [("a", "1"), ("b", "2")]
@@ -82,31 +81,29 @@ def test_windows_line_ends_and_continuation_lines_are_read():
         ("Package: b\nVersion: 1\nSource: c (\n", "no version of Source"),
     ],
 )
-def test_a_broken_stanza_is_told_after_all_others_were_read(broken: str, reason: str):
-    found = []
-    with pytest.raises(InvalidRecord) as raised:
-        for package in parse(layer_file(STATUS, f"Package: a\nVersion: 1\n\n{broken}\nPackage: z\nVersion: 3\n")):
-            found.append(package.name)  # noqa: PERF402 - what came before the error matters
+def test_a_broken_stanza_is_told_after_all_others_were_read(broken: str, reason: str) -> None:
+    found, error = packages(parse, layer_file(STATUS, f"Package: a\nVersion: 1\n\n{broken}\nPackage: z\nVersion: 3\n"))
 
     assert (found[0], found[-1]) == ("a", "z")
-    assert "1 broken stanzas" in str(raised.value)
-    assert reason in str(raised.value)
+    assert "1 broken stanzas" in error
+    assert reason in error
 
 
-def test_a_readable_package_in_a_stanza_with_a_junk_line_is_not_lost():
-    packages = parse(layer_file(STATUS, "Package: a\njunk\nVersion: 1\n"))
+def test_a_readable_package_in_a_stanza_with_a_junk_line_is_not_lost() -> None:
+    found, error = packages(parse, layer_file(STATUS, "Package: a\njunk\nVersion: 1\n"))
 
-    assert next(packages).name == "a"
-    with pytest.raises(InvalidRecord):
-        next(packages)
-
-
-def test_a_cut_off_file_is_an_error():
-    with pytest.raises(InvalidRecord, match="no Version of b"):
-        names("Package: a\nVersion: 1\n\nPackage: b\nVer")
+    assert found == ["a"]
+    assert error
 
 
-def test_an_empty_file_holds_no_packages():
+def test_a_cut_off_file_is_an_error() -> None:
+    found, error = packages(parse, layer_file(STATUS, "Package: a\nVersion: 1\n\nPackage: b\nVer"))
+
+    assert found == ["a"]
+    assert "line 4: expected a field" in error
+
+
+def test_an_empty_file_holds_no_packages() -> None:
     assert names("") == []
 
 
@@ -121,5 +118,5 @@ def test_an_empty_file_holds_no_packages():
         ("backup/var/lib/dpkg/status", False),
     ],
 )
-def test_only_the_live_database_is_wanted(path: str, is_wanted: bool):  # noqa: FBT001
+def test_only_the_live_database_is_wanted(path: str, is_wanted: bool) -> None:
     assert ANALYZER.paths.matches(path) is is_wanted

@@ -30,7 +30,7 @@ def of(distribution_id: str, version_id: str, pretty_name: str = "") -> Distribu
         (of("photon", "5.0"), "vmware-photon", "5.0", None),
     ],
 )
-def test_a_known_release_has_its_date(distribution: Distribution, product: str, cycle: str, eol: date | None):
+def test_a_known_release_has_its_date(distribution: Distribution, product: str, cycle: str, eol: date | None) -> None:
     state = eol_state(distribution, today=date(2023, 1, 1))
 
     assert state is not None
@@ -50,7 +50,7 @@ def test_a_known_release_has_its_date(distribution: Distribution, product: str, 
         of("x", "1"),
     ],
 )
-def test_an_unknown_release_has_no_state(distribution: Distribution | None):
+def test_an_unknown_release_has_no_state(distribution: Distribution | None) -> None:
     assert eol_state(distribution, today=date(2023, 1, 1)) is None
     assert eol_findings(distribution, today=date(2023, 1, 1)) == ()
 
@@ -64,14 +64,14 @@ def test_an_unknown_release_has_no_state(distribution: Distribution | None):
         (date(2026, 9, 1), True, False),
     ],
 )
-def test_support_lasts_through_its_last_day(today: date, is_over: bool, is_extended: bool):  # noqa: FBT001
+def test_support_lasts_through_its_last_day(today: date, is_over: bool, is_extended: bool) -> None:
     state = eol_state(of("debian", "11"), today=today)
 
     assert state is not None
     assert (state.is_over, state.is_extended) == (is_over, is_extended)
 
 
-def test_a_release_whose_end_is_not_announced_is_supported():
+def test_a_release_whose_end_is_not_announced_is_supported() -> None:
     state = eol_state(of("photon", "5.0"), today=date(2099, 1, 1))
 
     assert state is not None
@@ -79,7 +79,7 @@ def test_a_release_whose_end_is_not_announced_is_supported():
 
 
 @pytest.mark.parametrize(("today", "severity"), [(date(2025, 1, 1), Severity.MEDIUM), (date(2027, 1, 1), Severity.HIGH)])
-def test_the_end_of_support_is_a_finding(today: date, severity: Severity):
+def test_the_end_of_support_is_a_finding(today: date, severity: Severity) -> None:
     (finding,) = eol_findings(of("debian", "11", "Debian GNU/Linux 11"), today=today)
 
     assert (finding.kind, finding.id, finding.severity) == (FindingKind.EOL, "EOL-debian-11", severity)
@@ -87,9 +87,9 @@ def test_the_end_of_support_is_a_finding(today: date, severity: Severity):
     assert finding.path == "etc/os-release"
 
 
-def test_a_supported_release_gives_no_finding():
+def test_a_supported_release_gives_no_finding() -> None:
     assert eol_findings(of("debian", "11"), today=date(2024, 1, 1)) == ()
 
 
-def test_today_is_the_default_day():
+def test_today_is_the_default_day() -> None:
     assert eol_state(of("debian", "7")) == eol_state(of("debian", "7"), today=datetime.now(UTC).date())

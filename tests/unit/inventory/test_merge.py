@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.layer_results import analyzed, deb, failed, layer, npm, unreadable
 
 from pratique.inventory.analyzers import ANALYZERS
 from pratique.inventory.coverage import CoverageItem, CoverageStatus
 from pratique.inventory.inventory import Inventory
 from pratique.inventory.merge import MAX_DEPTH, ScannedLayer, merge_layers
 from pratique.inventory.package import Distribution, Package
-from tests.support.layer_results import analyzed, deb, failed, layer, npm, unreadable
 
 STATUS = "var/lib/dpkg/status"
 LODASH = "app/node_modules/lodash/package.json"
@@ -51,7 +51,7 @@ def gaps(*layers: ScannedLayer) -> dict[str, tuple[str, str]]:
         layer("b", analyzed(LODASH, analyzer="node")),
     ],
 )
-def test_a_file_that_a_higher_layer_hides_does_not_count(upper: ScannedLayer):
+def test_a_file_that_a_higher_layer_hides_does_not_count(upper: ScannedLayer) -> None:
     assert found(layer("a", analyzed(LODASH, npm("lodash"), analyzer="node")), upper) == {}
 
 
@@ -65,22 +65,22 @@ def test_a_file_that_a_higher_layer_hides_does_not_count(upper: ScannedLayer):
         unreadable("b"),
     ],
 )
-def test_a_file_that_no_higher_layer_hides_counts(upper: ScannedLayer):
+def test_a_file_that_no_higher_layer_hides_counts(upper: ScannedLayer) -> None:
     assert found(layer("a", analyzed(LODASH, npm("lodash"), analyzer="node")), upper) == {"lodash": ("a", (LODASH,))}
 
 
-def test_markers_do_not_act_on_their_own_layer():
+def test_markers_do_not_act_on_their_own_layer() -> None:
     upper = layer("b", analyzed(LODASH, npm("lodash", "2.0.0"), analyzer="node"), whiteouts=[LODASH, "app"], opaque=["app", ""])
     (package,) = merge(layer("a", analyzed(LODASH, npm("lodash"), analyzer="node")), upper).packages
 
     assert (package.package.version, package.layer) == ("2.0.0", "b")
 
 
-def test_the_last_of_two_entries_of_one_path_counts():
+def test_the_last_of_two_entries_of_one_path_counts() -> None:
     assert set(found(layer("a", analyzed(STATUS, deb("old")), analyzed(STATUS, deb("new"))))) == {"new"}
 
 
-def test_a_path_deeper_than_the_limit_is_still_hidden_by_what_lies_above_it():
+def test_a_path_deeper_than_the_limit_is_still_hidden_by_what_lies_above_it() -> None:
     path = "/".join(["d"] * 3 * MAX_DEPTH + ["node_modules/x/package.json"])
     base = layer("a", analyzed(path, npm("x"), analyzer="node"))
 
@@ -92,7 +92,7 @@ def test_a_path_deeper_than_the_limit_is_still_hidden_by_what_lies_above_it():
 # Who introduced it
 
 
-def test_a_package_is_introduced_by_the_first_layer_that_records_it():
+def test_a_package_is_introduced_by_the_first_layer_that_records_it() -> None:
     layers = [
         layer("a", analyzed(STATUS, deb("libc"), deb("bash"))),
         layer("b", others=["tmp/x"]),
@@ -103,7 +103,7 @@ def test_a_package_is_introduced_by_the_first_layer_that_records_it():
     assert {name: layer for name, (layer, _) in found(*layers).items()} == {"libc": "a", "bash": "c", "curl": "c", "git": "d"}
 
 
-def test_a_package_that_was_away_is_introduced_again():
+def test_a_package_that_was_away_is_introduced_again() -> None:
     layers = [
         layer("a", analyzed(STATUS, deb("x"))),
         layer("b", analyzed(STATUS, deb("y"))),
@@ -114,25 +114,25 @@ def test_a_package_that_was_away_is_introduced_again():
 
 
 @pytest.mark.parametrize("between", [layer("b", whiteouts=["var/lib"]), layer("b", opaque=["var"]), layer("b", others=["var"])])
-def test_a_record_that_was_hidden_in_between_breaks_the_line(between: ScannedLayer):
+def test_a_record_that_was_hidden_in_between_breaks_the_line(between: ScannedLayer) -> None:
     record = analyzed(STATUS, deb("x"))
 
     assert found(layer("a", record), between, layer("c", record))["x"] == ("c", (STATUS,))
 
 
-def test_a_record_replaced_together_with_its_directory_is_unbroken():
+def test_a_record_replaced_together_with_its_directory_is_unbroken() -> None:
     record = analyzed(STATUS, deb("x"))
 
     assert found(layer("a", record), layer("b", record, opaque=["var/lib"], whiteouts=["var"]))["x"] == ("a", (STATUS,))
 
 
-def test_one_package_in_several_files_is_listed_once_with_all_paths():
+def test_one_package_in_several_files_is_listed_once_with_all_paths() -> None:
     one, two = analyzed("b/package.json", npm("x"), analyzer="node"), analyzed("a/package.json", npm("x"), analyzer="node")
 
     assert found(layer("a", two), layer("b", one)) == {"x": ("a", ("a/package.json", "b/package.json"))}
 
 
-def test_packages_that_differ_in_anything_advisories_ask_for_are_kept_apart():
+def test_packages_that_differ_in_anything_advisories_ask_for_are_kept_apart() -> None:
     packages = [
         Package(type="deb", name="x", version="1", architecture="amd64"),
         Package(type="deb", name="x", version="1", architecture="i386"),
@@ -143,7 +143,7 @@ def test_packages_that_differ_in_anything_advisories_ask_for_are_kept_apart():
     assert len(merge(layer("a", analyzed(STATUS, *packages, packages[0]))).packages) == 4
 
 
-def test_packages_are_sorted_by_purl_whatever_the_order_of_files():
+def test_packages_are_sorted_by_purl_whatever_the_order_of_files() -> None:
     files = [analyzed(f"{name}/package.json", npm(name), analyzer="node") for name in "cabd"]
     purls = [package.package.purl for package in merge(layer("a", *files)).packages]
 
@@ -154,7 +154,7 @@ def test_packages_are_sorted_by_purl_whatever_the_order_of_files():
 # The distribution
 
 
-def test_os_packages_are_placed_in_their_distribution():
+def test_os_packages_are_placed_in_their_distribution() -> None:
     inventory = merge(layer("a", DEBIAN, analyzed(STATUS, deb("libc6"))), layer("b", analyzed(LODASH, npm("lodash"), analyzer="node")))
 
     assert [p.package.purl for p in inventory.packages] == ["pkg:deb/debian/libc6@1?distro=debian-11", "pkg:npm/lodash@1.0.0"]
@@ -163,7 +163,7 @@ def test_os_packages_are_placed_in_their_distribution():
     assert inventory.coverage.status is CoverageStatus.COMPLETE
 
 
-def test_a_hidden_os_release_names_nothing():
+def test_a_hidden_os_release_names_nothing() -> None:
     inventory = merge(layer("a", DEBIAN, analyzed(STATUS, deb("libc6"))), layer("b", whiteouts=["etc"]))
 
     assert inventory.distribution is None
@@ -189,14 +189,14 @@ def in_distribution(distribution_id: str, ecosystem: str | None, *packages: Pack
         (in_distribution("buildroot", None, npm("x")), "no package of buildroot-1 itself was found"),
     ],
 )
-def test_os_packages_that_meet_no_advisories_are_told(scanned: ScannedLayer, reason: str):
+def test_os_packages_that_meet_no_advisories_are_told(scanned: ScannedLayer, reason: str) -> None:
     status, told = gaps(scanned)["distribution"]
 
     assert status == "partial"
     assert told.startswith(reason)
 
 
-def test_a_package_of_another_package_manager_gets_no_ecosystem():
+def test_a_package_of_another_package_manager_gets_no_ecosystem() -> None:
     (package,) = merge(in_distribution("alpine", "Alpine:v3.18", deb("x"))).packages
 
     assert (package.package.ecosystem, package.package.namespace) == ("", "")
@@ -205,24 +205,24 @@ def test_a_package_of_another_package_manager_gets_no_ecosystem():
 # Coverage
 
 
-def test_every_analyzer_is_accounted_for():
+def test_every_analyzer_is_accounted_for() -> None:
     coverage = merge(layer("a", DEBIAN, analyzed(STATUS, deb("x")))).coverage
 
     assert [(item.name, item.version, item.status) for item in coverage.items] == [(a.name, str(a.version), "complete") for a in ANALYZERS]
 
 
-def test_an_image_without_layers_or_files_is_complete():
+def test_an_image_without_layers_or_files_is_complete() -> None:
     assert merge().coverage.status is CoverageStatus.COMPLETE
     assert merge(layer("a"), layer("b", whiteouts=["x"])).coverage.status is CoverageStatus.COMPLETE
 
 
-def test_files_without_any_known_package_are_not_clean():
+def test_files_without_any_known_package_are_not_clean() -> None:
     assert gaps(layer("a", others=["app", "etc/passwd"])) == {
         "packages": ("partial", "no package was recognised: what the 2 files of the image are is not known")
     }
 
 
-def test_an_unreadable_layer_is_told_with_its_digest():
+def test_an_unreadable_layer_is_told_with_its_digest() -> None:
     told = gaps(layer("a", DEBIAN, analyzed(STATUS, deb("x"))), unreadable("sha256:b", "not gzip"))
 
     assert told == {"layer": ("failed", "sha256:b: not gzip")}
@@ -231,14 +231,14 @@ def test_an_unreadable_layer_is_told_with_its_digest():
     }
 
 
-def test_nothing_is_covered_when_no_layer_could_be_read():
+def test_nothing_is_covered_when_no_layer_could_be_read() -> None:
     coverage = merge(unreadable("a"), unreadable("b")).coverage
 
     assert coverage.status is CoverageStatus.FAILED
     assert [item.name for item in coverage.items].count("layer") == 2
 
 
-def test_an_analyzer_that_read_something_is_partial_and_one_that_read_nothing_failed():
+def test_an_analyzer_that_read_something_is_partial_and_one_that_read_nothing_failed() -> None:
     scanned = layer(
         "a", DEBIAN, analyzed(STATUS, deb("x")), gaps=[failed("dpkg", "cut off"), failed("python", "no Name"), failed("python", "no Name")]
     )
@@ -246,13 +246,19 @@ def test_an_analyzer_that_read_something_is_partial_and_one_that_read_nothing_fa
     assert gaps(scanned) == {"dpkg": ("partial", "cut off"), "python": ("failed", "no Name")}
 
 
-def test_gaps_of_no_analyzer_are_kept():
+def test_gaps_of_no_analyzer_are_kept() -> None:
     assert gaps(layer("a", DEBIAN, analyzed(STATUS, deb("x")), gaps=[failed("pass", "too many entries")])) == {
         "pass": ("failed", "too many entries")
     }
 
 
-def test_reasons_are_bounded_in_number_and_length():
+def test_what_the_pass_left_out_is_told_with_the_layer() -> None:
+    scanned = layer("sha256:a", DEBIAN, analyzed(STATUS, deb("x")), gaps=[failed("layer", "one"), failed("layer", "two")])
+
+    assert gaps(scanned) == {"layer": ("failed", "sha256:a: one; two")}
+
+
+def test_reasons_are_bounded_in_number_and_length() -> None:
     many = [failed("node", f"{number}:" + "x" * 10_000) for number in range(1000)]
     _, reason = gaps(layer("a", gaps=many))["node"]
 
@@ -260,12 +266,12 @@ def test_reasons_are_bounded_in_number_and_length():
     assert reason.endswith("; and 995 more")
 
 
-def test_a_layer_without_result_needs_a_reason():
+def test_a_layer_without_result_needs_a_reason() -> None:
     with pytest.raises(ValueError, match="neither a result nor a reason"):
         ScannedLayer(digest="a", result=None, gap=None)
 
 
-def test_coverage_of_a_partly_read_layer_is_told():
+def test_coverage_of_a_partly_read_layer_is_told() -> None:
     gap = CoverageItem(name="layer", version="1", status=CoverageStatus.PARTIAL, reason="cut off")
     scanned = layer("a", DEBIAN, analyzed(STATUS, deb("x")))
 
@@ -335,5 +341,5 @@ def _as_layer(position: int, change: _Change) -> ScannedLayer:
 
 @settings(max_examples=400)
 @given(st.lists(changes, max_size=6))
-def test_merging_equals_unpacking_one_layer_after_the_other(history: list[_Change]):
+def test_merging_equals_unpacking_one_layer_after_the_other(history: list[_Change]) -> None:
     assert found(*(_as_layer(position, change) for position, change in enumerate(history))) == _expected(history)

@@ -1,16 +1,16 @@
 """Files that name the distribution."""
 
 import pytest
+from tests.support.layer_results import asset_file, layer_file
 
 from pratique.errors import InvalidRecord
 from pratique.inventory.analyzers.os_release import ANALYZER, parse
 from pratique.inventory.package import Distribution
-from tests.support.layer_results import asset_file, layer_file
 
 OS_RELEASE = "etc/os-release"
 
 
-def test_a_real_os_release_names_its_distribution():
+def test_a_real_os_release_names_its_distribution() -> None:
     assert list(parse(asset_file("usr/lib/os-release", "debian-11-os-release"))) == [
         Distribution(
             id="debian", version_id="11", pretty_name="Debian GNU/Linux 11 (bullseye)", ecosystem="Debian:11", path="usr/lib/os-release"
@@ -33,14 +33,14 @@ def test_a_real_os_release_names_its_distribution():
         ('ID=debian\nPRETTY_NAME="a\x1b[31mb"', ("debian", "", "a[31mb")),
     ],
 )
-def test_assignments_are_read_as_a_shell_would(content: str, expected: tuple[str, str, str]):
+def test_assignments_are_read_as_a_shell_would(content: str, expected: tuple[str, str, str]) -> None:
     (found,) = parse(layer_file(OS_RELEASE, content))
 
     assert (found.id, found.version_id, found.pretty_name) == expected
 
 
 @pytest.mark.parametrize("content", ["", "NAME=x\n", "ID=\n", 'ID="a b"\n', "ID=../x\n", 'ID="debian\n', "ID=`id`\n"])
-def test_an_os_release_without_an_id_is_an_error(content: str):
+def test_an_os_release_without_an_id_is_an_error(content: str) -> None:
     with pytest.raises(InvalidRecord, match="names no distribution"):
         list(parse(layer_file(OS_RELEASE, content)))
 
@@ -70,7 +70,7 @@ def test_an_os_release_without_an_id_is_an_error(content: str):
         ),
     ],
 )
-def test_older_files_name_a_distribution_too(path: str, content: str, expected: tuple[str, str, str | None]):
+def test_older_files_name_a_distribution_too(path: str, content: str, expected: tuple[str, str, str | None]) -> None:
     (found,) = parse(layer_file(path, content))
 
     assert (found.id, found.version_id, found.ecosystem) == expected
@@ -87,10 +87,10 @@ def test_older_files_name_a_distribution_too(path: str, content: str, expected: 
         ("etc/apk/repositories", "https://dl.example.org/alpine/v3.18/main\nhttps://dl.example.org/alpine/v3.19/main\n"),
     ],
 )
-def test_a_fallback_that_names_nothing_is_silent(path: str, content: str):
+def test_a_fallback_that_names_nothing_is_silent(path: str, content: str) -> None:
     assert list(parse(layer_file(path, content))) == []
 
 
 @pytest.mark.parametrize("path", ["opt/etc/os-release", "etc/os-release.bak", "etc/lsb-release"])
-def test_only_known_places_are_wanted(path: str):
+def test_only_known_places_are_wanted(path: str) -> None:
     assert not ANALYZER.paths.matches(path)

@@ -1,10 +1,10 @@
 """Python distributions."""
 
 import pytest
+from tests.support.layer_results import asset_file, layer_file
 
 from pratique.errors import InvalidRecord
 from pratique.inventory.analyzers.python import ANALYZER, MAX_HEADER_BYTES, parse
-from tests.support.layer_results import asset_file, layer_file
 
 METADATA = "usr/lib/python3/site-packages/x.dist-info/METADATA"
 
@@ -17,14 +17,14 @@ METADATA = "usr/lib/python3/site-packages/x.dist-info/METADATA"
         ("python_apt-PKG-INFO", "pkg:pypi/python-apt@2.6.0"),
     ],
 )
-def test_real_metadata_gives_its_distribution(asset: str, purl: str):
+def test_real_metadata_gives_its_distribution(asset: str, purl: str) -> None:
     (package,) = parse(asset_file(METADATA, asset))
 
     assert (package.purl, package.ecosystem) == (purl, "PyPI")
 
 
 @pytest.mark.parametrize("name", ["Zope.Interface", "zope--interface", "ZOPE_.-interface"])
-def test_the_name_is_normalised(name: str):
+def test_the_name_is_normalised(name: str) -> None:
     (package,) = parse(layer_file(METADATA, f"Metadata-Version: 2.1\r\nname: {name}\r\nVersion: 1\r\n"))
 
     assert package.name == "zope-interface"
@@ -46,12 +46,12 @@ def test_the_name_is_normalised(name: str):
         "Summary: " + "x" * MAX_HEADER_BYTES + "\nName: a\nVersion: 1\n",
     ],
 )
-def test_a_header_without_a_name_and_a_version_is_an_error(content: str):
-    with pytest.raises(InvalidRecord, match=METADATA):
+def test_a_header_without_a_name_and_a_version_is_an_error(content: str) -> None:
+    with pytest.raises(InvalidRecord, match=r"expected a|no Name|no Version"):
         list(parse(layer_file(METADATA, content)))
 
 
-def test_the_description_says_nothing():
+def test_the_description_says_nothing() -> None:
     (package,) = parse(layer_file(METADATA, "Name: a\nVersion: 1\n\nName: b\nVersion: 2\n"))
 
     assert (package.name, package.version) == ("a", "1")
@@ -69,5 +69,5 @@ def test_the_description_says_nothing():
         ("x.dist-info/RECORD", False),
     ],
 )
-def test_only_installed_metadata_is_wanted(path: str, is_wanted: bool):  # noqa: FBT001
+def test_only_installed_metadata_is_wanted(path: str, is_wanted: bool) -> None:
     assert ANALYZER.paths.matches(path) is is_wanted

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pratique.errors import InputError, InvalidPolicy, LimitExceeded
@@ -53,6 +53,7 @@ def test_plain_values_come_out_as_they_are() -> None:
     assert load_values(b"a: [1, yes, 7d]\nb: 2026-12-31") == {"a": [1, True, "7d"], "b": dt.date(2026, 12, 31)}
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.one_of(st.binary(max_size=200), st.text("{}[]:-,\n !&*'\"?|>%@`a1~<=.", max_size=60).map(str.encode)))
 def test_no_text_raises_anything_but_an_input_error(content: bytes) -> None:
     with pytest.raises(InputError):

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pratique.findings import Finding, FindingKind, Severity
@@ -62,6 +62,7 @@ def judge(policy: Policy, found: list[Finding], coverage: Coverage) -> Verdict:
     return evaluate(policy, found, coverage, SUBJECT, NOW)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(policies, many_findings, coverages)
 def test_coverage_short_of_what_is_required_never_passes(policy: Policy, found: list[Finding], coverage: Coverage) -> None:
     tolerated = {glob.pattern for glob in policy.rules.tolerated_gaps}
@@ -70,16 +71,19 @@ def test_coverage_short_of_what_is_required_never_passes(policy: Policy, found: 
         assert judge(policy, found, coverage).status is not VerdictStatus.PASS
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(policies, many_findings, coverages, many_findings)
 def test_more_findings_never_make_a_better_verdict(policy: Policy, found: list[Finding], coverage: Coverage, more: list[Finding]) -> None:
     assert RANK[judge(policy, found + more, coverage).status] <= RANK[judge(policy, found, coverage).status]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(policies, many_findings, coverages, waivers)
 def test_one_more_waiver_never_makes_a_worse_verdict(policy: Policy, found: list[Finding], coverage: Coverage, more: Waiver) -> None:
     assert RANK[judge(policy.with_waivers([more]), found, coverage).status] >= RANK[judge(policy, found, coverage).status]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(policies, many_findings, coverages)
 def test_an_expired_waiver_is_no_waiver(policy: Policy, found: list[Finding], coverage: Coverage) -> None:
     without = dataclasses.replace(policy, waivers=tuple(item for item in policy.waivers if item.is_active(NOW)))
@@ -87,6 +91,7 @@ def test_an_expired_waiver_is_no_waiver(policy: Policy, found: list[Finding], co
     assert (one.status, one.waived) == (other.status, other.waived)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(policies, many_findings, coverages, st.randoms(use_true_random=False))
 def test_the_order_of_what_is_judged_does_not_matter(
     policy: Policy, found: list[Finding], coverage: Coverage, random: st.DataObject
@@ -98,6 +103,7 @@ def test_the_order_of_what_is_judged_does_not_matter(
     assert judge(policy, found, coverage) == judge(reordered, shuffled, turned)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(policies, many_findings, coverages)
 def test_whatever_does_not_pass_says_why(policy: Policy, found: list[Finding], coverage: Coverage) -> None:
     verdict = judge(policy, found, coverage)

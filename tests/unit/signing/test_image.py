@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pratique.errors import InputError, InvalidSignature, LimitExceeded, RefusedError
@@ -19,7 +19,7 @@ from pratique.signing.dsse import MAX_ENVELOPE_BYTES, Statement, StatementVersio
 from pratique.signing.image import sign_image
 from pratique.signing.keys import AdmissionKey, AttestationKey, SigningKey, SigningKeys, VerifyingKey
 from pratique.signing.legacy import MAX_ENTRIES, SIGNATURE_ANNOTATION, Blob, LegacyEntry, LegacyPublication
-from pratique.signing.simple_signing import encode_simple_signing, is_signed, merge_signature, verify_simple_signing
+from pratique.signing.simple_signing import encode_simple_signing, is_signed, merge_signature, verify_simple_signing, withdraw_signature
 
 VECTORS: dict[str, str] = json.loads((Path(__file__).parent / "cosign_vectors.json").read_text())
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -125,6 +125,17 @@ def test_others_signatures_stay_and_our_older_ones_go() -> None:
     assert merge_signature(new, DIGEST, ADMISSION, third, payloads(theirs, new)) is None
 
 
+def test_a_withdrawn_signature_is_gone_and_others_are_not() -> None:
+    other_keys = SigningKeys(admission=AdmissionKey(key=SigningKey.generate()), attestation=KEYS.attestation)
+    theirs, ours = signed(other_keys), signed()
+    first = published(merge_signature(theirs, DIGEST, other_keys.admission.key.verifying_key, None, {}))
+    second = published(merge_signature(ours, DIGEST, ADMISSION, first, payloads(theirs)))
+    both = payloads(theirs, ours)
+    third = published(withdraw_signature(DIGEST, ADMISSION, second, both))
+    assert third.raw == first.raw
+    assert withdraw_signature(DIGEST, ADMISSION, third, both) is None
+
+
 def test_a_layer_that_could_not_be_read_or_is_not_what_it_claims_is_kept() -> None:
     old, new = signed(name="reg.example/old/name"), signed()
     manifest = published(merge_signature(old, DIGEST, ADMISSION, None, {}))
@@ -190,6 +201,7 @@ def test_a_changed_bundle_is_refused(old: str, new: str) -> None:
         verify_bundle(content.replace(old, new).encode(), ADMISSION, digest=DIGEST, predicate_type=SIGN_PREDICATE)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=100).map(str.encode)))
 def test_no_bytes_are_a_bundle_by_accident(content: bytes) -> None:
     with pytest.raises(InputError):

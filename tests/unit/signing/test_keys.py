@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pratique.errors import InvalidKey, InvalidSignature, SettingsError
@@ -118,6 +118,7 @@ def test_a_hostile_key_file_is_refused_before_it_costs_anything(change: Callable
         SigningKey.parse(changed_file(change), b"vector")
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=100).map(lambda text: f"-----BEGIN {text}-----\n{text}".encode())))
 def test_no_bytes_raise_anything_but_invalid_key(content: bytes) -> None:
     with pytest.raises(InvalidKey):

@@ -15,7 +15,7 @@ from pratique.errors import InvalidVersion
 
 _VERSION = re.compile(r"(?:([0-9]{1,10}):)?([A-Za-z0-9.+~:-]*[A-Za-z0-9.+~:]|[A-Za-z0-9.+~:])")
 _MAX_EPOCH = 2**31 - 1  # dpkg keeps it in a C int
-_PAIR = re.compile(r"([^0-9]*)([0-9]*)")
+_DIGITS = re.compile(r"([0-9]+)")
 _END = "\x02"
 _ORDER = str.maketrans({"~": "\x01", "+": "\u012b", "-": "\u012d", ".": "\u012e", ":": "\u013a"})  # 256 + the character, as dpkg does
 
@@ -42,8 +42,10 @@ def key(version: str) -> Key:
 def _part(text: str) -> _Part:
     if text.isdigit() or not text:  # the commonest parts by far; an absent revision equals 0
         return (_END, int(text or 0), _END)
-    values: list[str | int] = []
-    for letters, digits in _PAIR.findall(text.translate(_ORDER)):
-        values += (letters + _END, int(digits or 0))
-    # findall ends with an empty pair, whose number is cut off: a part ends with empty text
-    return tuple(values[:-1])
+    texts = _DIGITS.split(text.translate(_ORDER))  # text, digits, text, ...: always ends with text, which may be empty
+    values: list[str | int] = [*texts]
+    values[::2] = [letters + _END for letters in texts[::2]]
+    values[1::2] = map(int, texts[1::2])
+    if texts[-1]:
+        values += (0, _END)
+    return tuple(values)

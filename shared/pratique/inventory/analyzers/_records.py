@@ -59,9 +59,9 @@ def parse_stanzas(file: LayerFile, wanted: frozenset[bytes], parse: Callable[[Fi
         if broken > MAX_BROKEN:
             break
         if number >= MAX_STANZAS:
-            raise LimitExceeded(f"{file.path}: more than {MAX_STANZAS} stanzas")
+            raise LimitExceeded(f"more than {MAX_STANZAS} stanzas")
     if broken:
-        raise InvalidRecord(f"{file.path}: {broken} broken stanzas, the first at {first}")
+        raise InvalidRecord(f"{broken} broken stanzas, the first at {first}")
 
 
 def _parse_stanza(stanza: Stanza, parse: Callable[[Fields], FactT | None]) -> tuple[FactT | None, str]:

@@ -35,9 +35,9 @@ def parse(file: LayerFile) -> Iterator[Package]:
     """
     try:
         package = _parse_package(file.content)
-    except InvalidRecord as error:
+    except InvalidRecord:
         if _is_package_root(file.path):
-            raise InvalidRecord(f"{file.path}: {error}") from error
+            raise
         return
     if package is not None:
         yield package

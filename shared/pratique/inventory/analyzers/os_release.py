@@ -30,7 +30,7 @@ def parse(file: LayerFile) -> Iterator[Distribution]:
     if found is None:
         if file.path in _PARSERS:
             return
-        raise InvalidRecord(f"{file.path}: names no distribution (ID)")
+        raise InvalidRecord("names no distribution (ID)")
     distribution_id, version_id, pretty_name = found
     yield Distribution(
         id=distribution_id,

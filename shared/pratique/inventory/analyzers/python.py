@@ -31,13 +31,10 @@ def parse(file: LayerFile) -> Iterator[Package]:
     Raises InvalidRecord if it names no valid Name or no Version.
     """
     fields = _read_header(file.content[:MAX_HEADER_BYTES])
-    try:
-        name = checked_word(fields.get(b"name"), "Name")
-        version = checked_word(fields.get(b"version"), "Version")
-    except InvalidRecord as error:
-        raise InvalidRecord(f"{file.path}: {error}") from error
+    name = checked_word(fields.get(b"name"), "Name")
+    version = checked_word(fields.get(b"version"), "Version")
     if not _NAME.fullmatch(name):
-        raise InvalidRecord(f"{file.path}: expected a distribution's name, got {name[:40]!r}")
+        raise InvalidRecord(f"expected a distribution's name, got {name[:40]!r}")
     yield Package(type="pypi", name=_SEPARATORS.sub("-", name).lower(), version=version, ecosystem="PyPI")
 
 

@@ -63,6 +63,7 @@ class Scan(Base):
 
     `target` keeps open scans apart: the digest, or `tag:<tag>` while the digest is unknown and nobody has asked the registry yet. From the moment somebody asks, a new push
     of that tag may mean another digest: the target becomes `resolving:<id>` until the digest is known. `subject` is what people look for: the digest, or `tag:<tag>` until then.
+    `announced_at` is when the last message went out that its inventory is recorded.
     """
 
     __tablename__ = "scan"
@@ -71,7 +72,7 @@ class Scan(Base):
         CheckConstraint("priority IN ('push', 'demand', 'rescan')", name="priority"),
         Index("uq_scan_open_target", "repository_id", "target", unique=True, postgresql_where=_IS_OPEN, sqlite_where=_IS_OPEN),
         Index("ix_scan_open", "state", "queued_at", postgresql_where=_IS_OPEN, sqlite_where=_IS_OPEN),
-        Index(None, "state"),
+        Index(None, "state", "announced_at"),
         Index(None, "repository_id", "subject", "id"),
         Index(None, "repository_id", "tag", "id"),
     )
@@ -96,6 +97,7 @@ class Scan(Base):
     queued_at: Mapped[dt.datetime]
     started_at: Mapped[dt.datetime | None]
     finished_at: Mapped[dt.datetime | None]
+    announced_at: Mapped[dt.datetime | None]
 
 
 class Event(Base):

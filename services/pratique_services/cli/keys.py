@@ -1,0 +1,38 @@
+"""`pratique keys`: the two key pairs, in cosign's own format."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+
+from pratique.errors import SettingsError
+from pratique.signing.keys import SigningKey
+from pratique_services.cli.main import EXIT_OK
+
+_NAMES = {"signing": "signs images that passed; its public key is what clusters admit by", "attestation": "signs verdicts of every kind"}
+
+
+def generate(options: argparse.Namespace) -> int:
+    """Make both key pairs; existing files are never overwritten."""
+    password = _read_password()
+    options.directory.mkdir(parents=True, exist_ok=True)
+    for name, purpose in _NAMES.items():
+        key = SigningKey.generate()
+        key.save_private(options.directory / f"{name}.key", password)
+        public = options.directory / f"{name}.pub"
+        public.write_bytes(key.public_pem())
+        print(f"{options.directory / f'{name}.key'} and {public}: {purpose}")
+    return EXIT_OK
+
+
+def _read_password() -> bytes:
+    password = os.environ.get("PRATIQUE_KEY_PASSWORD")
+    if password is None and sys.stdin.isatty():
+        password = getpass.getpass("Password for the private keys: ")
+        if password != getpass.getpass("Once more: "):
+            raise SettingsError("the passwords differ")
+    if not password:
+        raise SettingsError("a password is needed: set PRATIQUE_KEY_PASSWORD, or run this in a terminal")
+    return password.encode()

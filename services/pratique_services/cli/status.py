@@ -1,0 +1,111 @@
+"""`pratique status` and `pratique release`: questions to a running pratique over its API."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from pratique.errors import MissingError, PratiqueError, RefusedError, UnavailableError
+from pratique.oci.reference import Reference
+from pratique_services.cli.main import EXIT_OK, EXIT_UNFINISHED, EXIT_VIOLATED
+
+DEFAULT_SERVER = "http://127.0.0.1:8080"
+_POLL_SECONDS = 1.0
+_REQUEST_SECONDS = 30.0
+_EXITS = {"pass": EXIT_OK, "fail": EXIT_VIOLATED, "incomplete": EXIT_UNFINISHED}
+_OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _SERVER_ERROR = 200, 401, 403, 404, 500
+
+
+def status(options: argparse.Namespace) -> int:
+    """Print what is known about a reference; exit by its verdict."""
+    reference = Reference.parse(options.reference)
+    document = asyncio.run(_wait(options, reference) if options.wait else _ask(options, "GET", reference))
+    if options.format == "json":
+        print(json.dumps(document, indent=2))
+    else:
+        _print(document)
+    decision = document.get("decision")
+    return _EXITS[decision["verdict"]["status"]] if decision else EXIT_UNFINISHED
+
+
+def release(options: argparse.Namespace) -> int:
+    """Ask for a quarantined image to be put back."""
+    document = asyncio.run(_ask(options, "POST", Reference.parse(options.reference)))
+    print(f"release of {document['reference']} is requested: `pratique status` shows when it is done")
+    return EXIT_OK
+
+
+async def _wait(options: argparse.Namespace, reference: Reference) -> Mapping[str, Any]:
+    """Ask until there is a finished decision on the newest push. A reference that nobody has heard of yet counts as not decided."""
+    deadline = time.monotonic() + options.timeout
+    while True:
+        try:
+            document = await _ask(options, "GET", reference)
+            if document["is_settled"]:
+                return document
+            problem: PratiqueError = UnavailableError(f"no decision within {options.timeout:g} s: {_state_line(document)}")
+        except (MissingError, UnavailableError) as error:
+            problem = error
+        if time.monotonic() + _POLL_SECONDS > deadline:
+            raise problem
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _ask(options: argparse.Namespace, method: str, reference: Reference) -> Mapping[str, Any]:
+    server = (options.server or os.environ.get("PRATIQUE_SERVER") or DEFAULT_SERVER).rstrip("/")
+    token = os.environ.get("PRATIQUE_TOKEN")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    timeout = aiohttp.ClientTimeout(total=_REQUEST_SECONDS)
+    path, arguments = (
+        ("status", {"params": {"reference": str(reference)}}) if method == "GET" else ("releases", {"json": {"reference": str(reference)}})
+    )
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+            session.request(method, f"{server}/api/v1/{path}", **arguments) as response,  # type: ignore[arg-type]
+        ):
+            body = await response.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise UnavailableError(f"{server} gives no answer ({error or type(error).__name__}): is `pratique up` running there?") from error
+    if response.status < 300:  # noqa: PLR2004
+        return dict(body)
+    raise _refusal(response.status, str(body.get("error", {}).get("message", "no reason given")))
+
+
+def _refusal(status: int, message: str) -> PratiqueError:
+    if status == _NOT_FOUND:
+        return MissingError(message)
+    if status in {_UNAUTHORIZED, _FORBIDDEN}:
+        return RefusedError(f"{message}: set PRATIQUE_TOKEN (`pratique tokens create` makes one)")
+    return UnavailableError(f"the server answered {status}: {message}")
+
+
+def _print(document: Mapping[str, Any]) -> None:
+    print(f"{document['reference']}  {document['digest'] or 'not resolved yet'}")
+    print(f"scan:     {_state_line(document)}")
+    decision = document.get("decision")
+    if decision is None:
+        print("decision: none yet")
+        return
+    verdict = decision["verdict"]
+    print(f"decision: {verdict['status']} by policy {verdict['policy']} at {decision['decided_at']}")
+    for reason in verdict["reasons"]:
+        print(f"          - {reason['message']}")
+    for action in document["actions"]:
+        print(f"action:   {action['kind']}: {action['outcome']} ({action['detail'] or 'not begun'})")
+
+
+def _state_line(document: Mapping[str, Any]) -> str:
+    scan = document.get("scan")
+    if scan is None:
+        return "none"
+    age = f", waiting for {scan['queue_age_s']:.0f} s" if scan.get("queue_age_s") is not None else ""
+    error = f", last error: {scan['last_error']}" if scan.get("last_error") else ""
+    return f"{scan['state']}, attempt {scan['attempt']}{age}{error}"

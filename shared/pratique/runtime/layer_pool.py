@@ -1,0 +1,235 @@
+"""Child processes that read layers, one layer a child at a time, as many at once as there are cores.
+
+A child is started when a layer needs one, and killed when it does not answer in time, when its layer is cancelled, or when it dies; the next layer gets
+a fresh one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Self
+
+import msgspec
+
+from pratique.errors import LimitExceeded, UnavailableError
+from pratique.inventory.layer_result import LayerResult
+from pratique.inventory.limits import LayerLimits
+from pratique.oci.manifest import Layer
+from pratique.runtime.layer_protocol import ANSWER_DECODER, ENCODER, ERRORS, HEADER, MAX_ANSWER_BYTES, PIPE_BYTES, Answer, Job
+
+ANALYZERS = "pratique.inventory.analyzers:ANALYZERS"
+"""Where children find their analyzers."""
+
+_INHERITED = ("LD_LIBRARY_PATH", "PYTHONHOME")  # what the interpreter itself may need to start
+_EXIT_SECONDS = 5.0  # for a child whose pipe was closed
+
+
+class LayerPool:
+    """Reads layers in child processes. Safe to use from many tasks of one event loop; `analyzers` is `module:name` of a tuple."""
+
+    def __init__(self, *, workers: int | None = None, limits: LayerLimits | None = None, analyzers: str = ANALYZERS) -> None:
+        self._limits = limits or LayerLimits()
+        self._analyzers = analyzers
+        self._turns = asyncio.Semaphore(workers or os.cpu_count() or 1)
+        self._idle: list[_Child] = []
+        self._is_closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def scan(self, layer: Layer, stream: Callable[[], AsyncIterator[bytes]]) -> LayerResult:
+        """Read one layer. `stream` is called for its bytes, once more if links need a second look.
+
+        Raises InvalidLayer, DigestMismatch, LimitExceeded, UnavailableError when a child died, and whatever `stream` raises.
+        """
+        async with self._turns:
+            answer = await self._look(Job(layer=layer, limits=self._limits), stream)
+            if answer.second_look:
+                answer = await self._look(Job(layer=layer, limits=self._limits, second_look=answer.second_look), stream)
+        if answer.error:
+            raise ERRORS.get(answer.error, UnavailableError)(answer.message)
+        if answer.result is None:
+            raise UnavailableError("a layer worker answered nothing")
+        return LayerResult.decode(answer.result)
+
+    async def close(self) -> None:
+        """End all children; a scan that is still running fails. Idempotent."""
+        self._is_closed = True
+        while self._idle:
+            await self._idle.pop().stop()
+
+    async def _look(self, job: Job, stream: Callable[[], AsyncIterator[bytes]]) -> Answer:
+        if self._is_closed:
+            raise UnavailableError("the layer pool is closed")
+        child = self._idle.pop() if self._idle else await _Child.start(self._analyzers)
+        is_usable = False
+        try:
+            answer = await child.look(job, stream)
+            is_usable = not answer.is_last and not self._is_closed
+            return answer
+        finally:
+            if is_usable:
+                self._idle.append(child)
+            else:
+                await child.kill()
+
+
+class _Child:
+    """One child process and the pipe to it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, pipe: int) -> None:
+        self._process = process
+        self._pipe = pipe
+        self._waiting = 0.0  # seconds left for this job
+
+    @classmethod
+    async def start(cls, analyzers: str) -> _Child:
+        theirs, ours = os.pipe()
+        try:
+            with contextlib.suppress(OSError):  # above the user's pipe quota: slower, not wrong
+                fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            os.set_blocking(ours, False)
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "pratique.runtime.layer_worker", str(os.getpid()), analyzers),
+                stdin=theirs,
+                stdout=asyncio.subprocess.PIPE,
+                env=_environment(),
+                limit=PIPE_BYTES,
+            )
+        except BaseException:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)
+        return cls(process, ours)
+
+    async def look(self, job: Job, stream: Callable[[], AsyncIterator[bytes]]) -> Answer:
+        """Have one job done. Afterwards the child waits for the next, unless this raised."""
+        self._waiting = job.limits.wait_seconds
+        try:
+            return await self._exchange(job, stream)
+        except TimeoutError as error:
+            raise LimitExceeded(f"layer took more than {job.limits.wait_seconds:.0f} s; its worker was killed") from error
+        except (asyncio.IncompleteReadError, msgspec.DecodeError) as error:
+            raise await self._explain(job) from error
+
+    async def kill(self) -> None:
+        """End the child now."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._reap()
+
+    async def stop(self) -> None:
+        """End an idle child: it leaves when its pipe is closed."""
+        self._close_pipe()
+        try:
+            async with asyncio.timeout(_EXIT_SECONDS):
+                await self._reap()
+        except TimeoutError:
+            await self.kill()
+
+    async def _exchange(self, job: Job, stream: Callable[[], AsyncIterator[bytes]]) -> Answer:
+        answer = asyncio.ensure_future(self._read_answer())
+        try:
+            with contextlib.suppress(BrokenPipeError):  # it may have answered before it left; if not, reading tells
+                await self._send(ENCODER.encode(job))
+                await self._send_blob(stream(), answer)
+                await self._send(b"")
+            async with self._patience():
+                return await answer
+        finally:
+            answer.cancel()
+            with contextlib.suppress(asyncio.CancelledError, asyncio.IncompleteReadError, msgspec.DecodeError):
+                await answer
+
+    async def _send_blob(self, chunks: AsyncIterator[bytes], answer: asyncio.Future[Answer]) -> None:
+        try:
+            async for chunk in chunks:
+                if answer.done():  # refused before the end
+                    return
+                if chunk:
+                    await self._send(chunk)
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+
+    async def _read_answer(self) -> Answer:
+        output = self._process.stdout
+        if output is None:
+            raise msgspec.DecodeError("no pipe to read an answer from")
+        size = HEADER.unpack(await output.readexactly(HEADER.size))[0]
+        if size > MAX_ANSWER_BYTES:
+            raise msgspec.DecodeError(f"answer of {size} bytes")
+        return ANSWER_DECODER.decode(await output.readexactly(size))
+
+    async def _send(self, frame: bytes) -> None:
+        await self._write(HEADER.pack(len(frame)))
+        await self._write(frame)
+
+    async def _write(self, content: bytes) -> None:
+        """Write all of it, waiting while the pipe is full: what the child cannot take yet is not fetched either."""
+        view = memoryview(content)
+        while view:
+            try:
+                view = view[os.write(self._pipe, view) :]
+            except BlockingIOError:
+                async with self._patience():
+                    await self._writable()
+
+    async def _writable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        loop.add_writer(self._pipe, _set, ready)
+        try:
+            await ready
+        finally:
+            loop.remove_writer(self._pipe)
+
+    @contextlib.asynccontextmanager
+    async def _patience(self) -> AsyncIterator[None]:
+        """Wait for the child, against the job's budget. Waiting for the stream is not counted: a slow registry is no fault of the layer."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        async with asyncio.timeout(self._waiting):
+            yield
+        self._waiting -= loop.time() - started
+
+    async def _explain(self, job: Job) -> LimitExceeded | UnavailableError:
+        """Say why the child is gone."""
+        await self.kill()
+        code = self._process.returncode
+        if code == -signal.SIGXCPU:
+            return LimitExceeded(f"layer took more than {job.limits.stream.cpu_seconds:.0f} s of CPU time")
+        return UnavailableError(f"a layer worker ended with status {code} and no answer")
+
+    async def _reap(self) -> None:
+        self._close_pipe()
+        if self._process.stdout is not None:
+            while await self._process.stdout.read(PIPE_BYTES):
+                pass
+        await self._process.wait()
+
+    def _close_pipe(self) -> None:
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+
+
+def _set(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+def _environment() -> dict[str, str]:
+    """What a child is given: the import path and nothing secret. One malloc arena, because each of the threads' own would reserve 128 MiB of address space."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**inherited, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MALLOC_ARENA_MAX": "1"}

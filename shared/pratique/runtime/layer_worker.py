@@ -1,0 +1,142 @@
+"""The child process that reads layers: one job after the other, bounded by the kernel, with nothing to lose.
+
+Its arguments are the parent's process id and where its analyzers are (`module:name`). It reads bytes that strangers made, so it has no secrets in its
+environment, writes no file, and is killed by its parent, by the kernel's limits, or with its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+
+from pratique.errors import InputError, LimitExceeded
+from pratique.inventory.analyzer import Analyzer
+from pratique.inventory.layer_pass import SecondLook, look_at_layer
+from pratique.inventory.limits import LayerLimits
+from pratique.runtime.layer_protocol import ENCODER, HEADER, JOB_DECODER, PIPE_BYTES, Answer, Job
+
+_PR_SET_PDEATHSIG = 1
+_STACK_BYTES = 1024 * 1024  # of each thread: the default reserves 8 MiB of address space
+_SWITCH_SECONDS = 0.0005  # threads here wait for C code to let go, not for Python: a tenth of the default lets the next stage start
+_RECYCLE_RSS_BYTES = 160 * 1024**2  # a child that once grew beyond does not give the memory back: a fresh one takes its place
+
+
+class _Frames:
+    """The pipe from the parent."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._left = 0  # of the current frame
+        self._is_open = False  # inside a blob
+
+    def read_job(self) -> Job | None:
+        """Return the next job, None when the parent has closed the pipe."""
+        header = self._read(HEADER.size)
+        if len(header) < HEADER.size:
+            return None
+        job = JOB_DECODER.decode(self._read(HEADER.unpack(header)[0]))
+        self._is_open = True
+        return job
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the blob as it comes, up to a pipe's fill at a time."""
+        while self._is_open:
+            if not self._left:
+                self._next_frame()
+                continue
+            part = os.read(self._descriptor, min(self._left, PIPE_BYTES))
+            if not part:
+                raise EOFError("the parent has gone")
+            self._left -= len(part)
+            yield part
+
+    def pass_rest(self) -> None:
+        """Read what is left of the blob."""
+        for _ in self.chunks():
+            pass
+
+    def _next_frame(self) -> None:
+        self._left = HEADER.unpack(self._read(HEADER.size))[0]
+        self._is_open = self._left > 0
+
+    def _read(self, count: int) -> bytes:
+        content = b""
+        while len(content) < count and (part := os.read(self._descriptor, count - len(content))):
+            content += part
+        return content
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve jobs from standard input on standard output until the parent closes the pipe."""
+    parent, place = arguments
+    _die_with_parent(int(parent))
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what a plug-in prints must not end up among the answers
+    module, _, name = place.partition(":")
+    analyzers: tuple[Analyzer, ...] = getattr(importlib.import_module(module), name)
+    frames = _Frames(0)
+    while (job := frames.read_job()) is not None:
+        _bound(job.limits)
+        answer = _look(job, frames.chunks(), analyzers)
+        _write(answers, ENCODER.encode(answer))
+        if answer.is_last:
+            return
+        frames.pass_rest()
+
+
+def _look(job: Job, chunks: Iterator[bytes], analyzers: Sequence[Analyzer]) -> Answer:
+    try:
+        found = look_at_layer(job.layer, chunks, analyzers, job.limits, second_look=job.second_look)
+        if isinstance(found, SecondLook):
+            return Answer(second_look=tuple(sorted(found.paths)))
+        return Answer(result=found.encode(), is_last=_has_grown())
+    except InputError as error:
+        return Answer(error=type(error).__name__, message=str(error).encode("utf-8", "backslashreplace").decode())
+    except MemoryError:
+        pass  # answered below, when the traceback no longer holds what filled the memory
+    message = f"layer needs more than {job.limits.memory_bytes} bytes of memory"
+    return Answer(error=LimitExceeded.__name__, message=message, is_last=True)
+
+
+def _has_grown() -> bool:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > _RECYCLE_RSS_BYTES
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    view = memoryview(HEADER.pack(len(content)) + content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _bound(limits: LayerLimits) -> None:
+    """Set the kernel's limits for the next job: memory, and CPU time on top of what was used before."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used = int(usage.ru_utime + usage.ru_stime) + 1
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    wanted = used + int(limits.stream.cpu_seconds) + 1  # the pass itself notices first; this is for a parser that never returns
+    resource.setrlimit(resource.RLIMIT_CPU, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(
+        resource.RLIMIT_AS, (limits.memory_bytes if hard == resource.RLIM_INFINITY else min(limits.memory_bytes, hard), hard)
+    )
+
+
+def _die_with_parent(parent: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the kernel knew
+        sys.exit("the parent has gone")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the layer
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # nothing is written to disk
+    threading.stack_size(_STACK_BYTES)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
