@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import urllib.request
 from collections.abc import Callable
@@ -44,6 +45,7 @@ async def test_rabbitmq_keeps_durable_messages_when_it_is_killed(rabbitmq: Rabbi
         await channel.declare_queue("kept", durable=True)
         message = aio_pika.Message(b"word", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         await channel.default_exchange.publish(message, "kept")
+    await asyncio.sleep(rabbitmq.late_write_seconds)
     rabbitmq.kill()
     rabbitmq.start()
     async with await aio_pika.connect(url) as connection:
@@ -52,6 +54,15 @@ async def test_rabbitmq_keeps_durable_messages_when_it_is_killed(rabbitmq: Rabbi
         assert found is not None
         assert found.body == b"word"
         await found.ack()
+
+
+async def test_rabbitmq_forgets_nothing_in_an_orderly_restart(rabbitmq: RabbitMQ) -> None:
+    url = rabbitmq.create_vhost()
+    async with await aio_pika.connect(url) as connection:
+        await (await connection.channel()).declare_queue("kept", durable=True)
+    rabbitmq.restart()
+    async with await aio_pika.connect(url) as connection:
+        await (await connection.channel()).get_queue("kept")
 
 
 def test_a_registry_tells_what_it_was_asked_and_keeps_images(docker_registry: Callable[..., DockerRegistry], tmp_path: Path) -> None:

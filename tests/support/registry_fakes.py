@@ -1,4 +1,4 @@
-"""Fronts for registry tests: a proxy that breaks what passes through it, a token server, and a registry with nothing but the referrers API."""
+"""Fronts for registry tests: a proxy that breaks what passes through it, and a token server."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class FaultyProxy:
 
 
 class TokenServer:
-    """Issues the JWTs that docker-registry accepts, to one user. `lifetime` is in seconds; `asked` are the queries."""
+    """Issues the JWTs that docker-registry accepts, to one user. `lifetime` is that of the tokens in seconds, of which it always promises 300; `asked` are the queries."""
 
     def __init__(self, folder: Path, *, lifetime: int = 300) -> None:
         self.lifetime = lifetime
@@ -118,9 +118,9 @@ class TokenServer:
         self.asked.append({"method": request.method, "scopes": scopes})
         if not allowed:
             return web.Response(status=401)
-        return web.json_response({"token": self.sign(scopes), "expires_in": self.lifetime})
+        return web.json_response({"token": self.sign(scopes), "expires_in": 300})
 
-    def sign(self, scopes: list[str], *, lifetime: int | None = None) -> str:
+    def sign(self, scopes: list[str]) -> str:
         access = []
         for scope in scopes:
             kind, rest = scope.split(":", 1)
@@ -136,7 +136,7 @@ class TokenServer:
             "jti": uuid.uuid4().hex,
             "access": access,
         }
-        claims["exp"] = now + (lifetime if lifetime is not None else self.lifetime)
+        claims["exp"] = now + self.lifetime
         head = {"typ": "JWT", "alg": "ES256", "x5c": self._chain}
         signed = ".".join(_base64url(json.dumps(part).encode()) for part in (head, claims))
         r, s = decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))

@@ -270,9 +270,12 @@ class PostgreSQL(Server):
 
 
 class RabbitMQ(Server):
-    """RabbitMQ with its management API. `stop` kills: an orderly stop takes seconds, and a broker must survive being killed anyway."""
+    """RabbitMQ with its management API.
 
-    stop_signal = signal.SIGKILL
+    Mnesia writes late: what was declared less than `late_write_seconds` before a `kill` is gone afterwards, confirmed messages in it included.
+    """
+
+    late_write_seconds = 2.5
     start_seconds = 90.0
 
     def __init__(self, folder: Path) -> None:
@@ -316,7 +319,8 @@ class RabbitMQ(Server):
         return json.loads(text) if text else None
 
     def close(self) -> None:
-        """Stop, remove the data, and end the name server."""
+        """Kill, which is faster than an orderly stop by seconds, remove the data, and end the name server."""
+        self.kill()
         super().close()
         if self._epmd is not None:
             _signal_group(self._epmd, signal.SIGKILL)

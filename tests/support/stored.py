@@ -90,7 +90,9 @@ async def scan_image(session: AsyncSession, name: str, *, tag: str | None = "v1"
     return intake.scan_id
 
 
-async def decide(session: AsyncSession, name: str, status: VerdictStatus = VerdictStatus.FAIL, *, tag: str | None = "v1", **more: Any) -> DecisionRow:
+async def decide(
+    session: AsyncSession, name: str, status: VerdictStatus = VerdictStatus.FAIL, *, tag: str | None = "v1", **more: Any
+) -> DecisionRow:
     """Push, scan and judge an image called `name`."""
     scan_id = await scan_image(session, name, tag=tag, **more)
     new = NewDecision(scan_id=scan_id, image_digest=digest_of(name), verdict=verdict(status), counts={"critical": 2})

@@ -109,6 +109,7 @@ def _add_serving(commands: _Commands) -> None:
     migrate.set_defaults(command="services:migrate_database")
     demo = commands.add_parser("demo", help="the main job on the embedded default, shown step by step")
     demo.add_argument("--once", action="store_true", help="end after the last step instead of leaving the web page up")
+    demo.add_argument("--keep", action="store_true", help="leave the demo's directory behind: database, log, registry, keys")
     demo.add_argument("--port", type=int, default=8080, help="of the web page (default: 8080; 0 picks a free one)")
     demo.set_defaults(command="services:demo")
 

@@ -38,7 +38,7 @@ def demo(options: argparse.Namespace) -> int:
     """Show the main job on the embedded default."""
     from pratique_services.demo.story import run_demo
 
-    return asyncio.run(run_demo(port=options.port, once=options.once))
+    return asyncio.run(run_demo(port=options.port, once=options.once, keep=options.keep))
 
 
 def _serve(names: tuple[str, ...], settings: Settings) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,10 +40,14 @@ SERVICES = {
 }
 
 
-async def serve(names: Sequence[str], settings: Settings, started: Callable[[str], Awaitable[None]] | None = None) -> None:
-    """Run services until a signal comes or one of them fails. `started` hears the address once it listens.
+Companion = Callable[[str, Resources], Coroutine[Any, Any, None]]
+"""Runs beside the services, on their resources; it is told the address they listen at."""
 
-    Raises SettingsError, UnavailableError at start-up.
+
+async def serve(names: Sequence[str], settings: Settings, beside: Companion | None = None) -> None:
+    """Run services until a signal comes, one of them fails, or `beside` ends.
+
+    Raises SettingsError, UnavailableError at start-up, and whatever `beside` raises.
     """
     chosen = [SERVICES[name] for name in names]
     async with open_resources(settings) as resources:
@@ -55,8 +59,8 @@ async def serve(names: Sequence[str], settings: Settings, started: Callable[[str
         host, port = settings.listen_address
         async with listening(app, host, port) as (bound_host, bound_port):
             _log.info("service.started", services=list(names), address=f"{bound_host}:{bound_port}")
-            if started is not None:
-                await started(f"http://{bound_host}:{bound_port}")
             running = [service.run(resources) for service in chosen if service.run is not None]
+            if beside is not None:
+                running.append(beside(f"http://{bound_host}:{bound_port}", resources))
             await run_until_stopped(resources.relay.run(), *running)
         _log.info("service.stopped", services=list(names))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from pratique.errors import LimitExceeded
 from pratique.inventory.analyzer import Analyzer, LayerFile
+from pratique.inventory.layer_paths import hash_path
 from pratique.inventory.layer_records import LayerRecords
 from pratique.inventory.limits import LayerLimits
 from pratique.inventory.path_index import PathIndex
@@ -51,7 +51,7 @@ class LayerVisitor:
         if name.startswith(_WHITEOUT):
             self._take_whiteout(directory, name)
             return False
-        self.hashes += hashlib.blake2b(path, digest_size=8).digest()
+        self.hashes += hash_path(path)
         if self.index.is_candidate(path, directory, name) or directory in self._neighbours or path in self._second_look:
             return self._consider(path, directory, size)
         return False
@@ -146,7 +146,7 @@ class LayerVisitor:
         if name.startswith(_WHITEOUT):
             self._take_whiteout(directory, name)
             return False
-        self.hashes += hashlib.blake2b(path, digest_size=8).digest()
+        self.hashes += hash_path(path)
         if self._is_candidate(path):
             self._replace(path)
         return True

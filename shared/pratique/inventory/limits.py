@@ -32,4 +32,4 @@ class LayerLimits:
     stream: StreamLimits = field(default_factory=StreamLimits)
     tar: TarLimits = field(default_factory=TarLimits)
     wait_seconds: float = 900.0
-    memory_bytes: int = 1024**3
+    memory_bytes: int = 512 * 1024**2

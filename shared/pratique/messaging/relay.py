@@ -60,16 +60,16 @@ class OutboxRelay:
 
         Raises UnavailableError when it took none of them.
         """
-        published: list[str] = []
-        async with self._database.transaction() as session:
-            rows = await load_unpublished(session, self._batch)
-            # A transaction kept open keeps other relays off its rows. On SQLite it would keep everybody off the file, the embedded queue included.
-            has_row_locks = session.get_bind().dialect.name != "sqlite"
-            if has_row_locks:
-                published = await self._publish(rows)
+        if not self._database.is_sqlite:
+            async with self._database.transaction() as session:  # held while publishing: its locks keep other relays off these rows
+                published = await self._publish(await load_unpublished(session, self._batch))
                 await mark_published(session, published)
-        if rows and not has_row_locks:
-            published = await self._publish(rows)
+            return len(published)
+        # A transaction held on SQLite would keep everybody off the file, the embedded queue included.
+        async with self._database.reading() as session:
+            rows = await load_unpublished(session, self._batch)
+        published = await self._publish(rows)
+        if published:
             async with self._database.transaction() as session:
                 await mark_published(session, published)
         return len(published)

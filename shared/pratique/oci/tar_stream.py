@@ -204,8 +204,6 @@ class TarStream:
         )
         if is_plain:
             return raw
-        if b"\0" in raw:
-            raise InvalidLayer(f"path with a NUL byte at entry {self.entries}")
         path = normalise_path(raw)
         if path is None:
             self._visitor.visit_trouble(f"entry ignored because its path climbs out of the root: {storable(raw[:200]).decode()}")
@@ -247,7 +245,10 @@ class TarStream:
         return target
 
     def _extended_name(self, header: bytes) -> bytes:
-        return self._pax.get(b"GNU.sparse.name") or self._long_name or self._pax.get(b"path") or parse_name(header)
+        name = self._pax.get(b"GNU.sparse.name") or self._long_name or self._pax.get(b"path") or parse_name(header)
+        if b"\0" in name:
+            raise InvalidLayer(f"path with a NUL byte at entry {self.entries}")
+        return name
 
     def _is_sparse(self) -> bool:
         return self._has_extension and any(keyword.startswith(_PAX_SPARSE) for keyword in self._pax)

@@ -230,11 +230,19 @@ class _Oras(OrasClient):  # type: ignore[misc]
             answer: requests.Response = self._send(method, url, **options)
         except requests.exceptions.RequestException as error:
             raise _Stopped(RegistryUnavailable(f"registry {self._access.host}: {type(error).__name__}")) from error
-        if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise _Stopped(RefusedError(f"registry {self._access.host}: {method} refused with {answer.status_code}"))
-        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            raise _Stopped(RegistryUnavailable(f"registry {self._access.host}: {method} answered with {answer.status_code}"))
+        problem = self._problem_of(answer.status_code, method)
+        if problem is not None:
+            answer.close()
+            raise _Stopped(problem)
         return answer
+
+    def _problem_of(self, status: int, method: str) -> PratiqueError | None:
+        text = f"registry {self._access.host}: {method} answered with {status}"
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            return RefusedError(text)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+            return RegistryUnavailable(text)
+        return None
 
     def _check_deadline(self) -> None:
         if time.monotonic() > self._deadline:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from pathlib import Path
 from typing import Self
 
 import msgspec
@@ -158,6 +159,7 @@ class _Child:
                     return
                 if chunk:
                     await self._send(chunk)
+                    await asyncio.sleep(0)  # a stream that never waits (a file) must not keep the answer, and everybody else, from the loop
         finally:
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
@@ -232,4 +234,4 @@ def _set(ready: asyncio.Future[None]) -> None:
 def _environment() -> dict[str, str]:
     """What a child is given: the import path and nothing secret. One malloc arena, because each of the threads' own would reserve 128 MiB of address space."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return {**inherited, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MALLOC_ARENA_MAX": "1"}
+    return {**inherited, "PYTHONPATH": os.pathsep.join(place or str(Path.cwd()) for place in sys.path), "MALLOC_ARENA_MAX": "1"}

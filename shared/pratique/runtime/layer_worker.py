@@ -80,6 +80,7 @@ def main(arguments: Sequence[str]) -> None:
     os.dup2(2, 1)  # what a plug-in prints must not end up among the answers
     module, _, name = place.partition(":")
     analyzers: tuple[Analyzer, ...] = getattr(importlib.import_module(module), name)
+    _bound_process()
     frames = _Frames(0)
     while (job := frames.read_job()) is not None:
         _bound(job.limits)
@@ -132,6 +133,10 @@ def _die_with_parent(parent: int) -> None:
     if os.getppid() != parent:  # it died before the kernel knew
         sys.exit("the parent has gone")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+
+
+def _bound_process() -> None:
+    """Set what holds for every job. After the imports, so that the traceback of one that fails can be written."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the layer
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # nothing is written to disk
     threading.stack_size(_STACK_BYTES)

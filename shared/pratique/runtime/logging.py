@@ -6,16 +6,17 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
 _Event = structlog.typing.EventDict
 
 
-def configure_logging(service: str, *, level: str = "info") -> None:
-    """Send structlog and the standard library's logging to standard error in one format."""
-    human = sys.stderr.isatty()
+def configure_logging(service: str, *, level: str = "info", stream: TextIO | None = None) -> None:
+    """Send structlog and the standard library's logging to `stream`, standard error by default, in one format."""
+    target = stream or sys.stderr
+    human = target.isatty()
     renderer: Any = structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -31,7 +32,7 @@ def configure_logging(service: str, *, level: str = "info") -> None:
     )
     formatted: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     formatted += [] if human else [structlog.processors.format_exc_info]
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(target)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*formatted, renderer]))
     root = logging.getLogger()
     root.handlers[:] = [handler]

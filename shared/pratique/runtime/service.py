@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from pratique.errors import PratiqueError
+from pratique.errors import PratiqueError, SettingsError
 from pratique.runtime.metrics import CONTENT_TYPE, render_metrics
 
 GRACE_SECONDS = 25.0  # below the 30 s that Docker and Kubernetes wait before SIGKILL
@@ -55,12 +55,18 @@ async def _cancel(tasks: list[asyncio.Task[Any]], grace: float) -> None:
 
 @contextlib.asynccontextmanager
 async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
-    """Serve `app` while the block runs; yields the address bound (a port of 0 picks a free one)."""
+    """Serve `app` while the block runs; yields the address bound (a port of 0 picks a free one).
+
+    Raises SettingsError when the address cannot be bound.
+    """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
-        await site.start()
+        try:
+            await site.start()
+        except (OSError, OverflowError) as error:  # asyncio words the first, and the second is a port that does not exist
+            raise SettingsError(f"cannot listen on {host}:{port}: {error}") from error
         bound = runner.addresses[0]
         yield bound[0], bound[1]
     finally:

@@ -1,9 +1,10 @@
-"""Settings: one YAML file, with the two addresses and the file's own place overridable by environment variables.
+"""Settings: one YAML file, with the addresses and the file's own place overridable by environment variables.
 
     PRATIQUE_CONFIG         the settings file (default: none, all defaults)
     PRATIQUE_DATABASE_URL   postgresql://… or sqlite+aiosqlite:///PATH (default: pratique.sqlite in the current directory)
     PRATIQUE_BROKER_URL     amqp://… (default: the embedded queue in the SQLite file)
     PRATIQUE_ADVISORIES     the compiled advisory database
+    PRATIQUE_LISTEN         HOST:PORT to serve on, for several services on one machine
 
 Any text in the file may contain `${NAME}`, which is replaced by that environment variable; a missing one is an error, not an empty secret. Everything is
 checked at start-up: a process with wrong settings exits instead of running degraded.
@@ -174,6 +175,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         "database_url": environment.get("PRATIQUE_DATABASE_URL"),
         "broker_url": environment.get("PRATIQUE_BROKER_URL"),
         "advisories": environment.get("PRATIQUE_ADVISORIES"),
+        "listen": environment.get("PRATIQUE_LISTEN"),
     }
     raw |= {name: value for name, value in overrides.items() if value}
     return parse_settings(raw, environment, base=Path(config).resolve().parent if config else Path.cwd())
@@ -185,7 +187,7 @@ def parse_settings(raw: Mapping[str, object], environment: Mapping[str, str], *,
     Raises SettingsError.
     """
     try:
-        settings = msgspec.convert(_expand(raw, environment), Settings, strict=True)
+        settings = msgspec.convert(_expand(raw, environment), Settings, strict=True, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {error}") from error
     _check(settings)
@@ -227,6 +229,12 @@ def _variable(name: str, environment: Mapping[str, str]) -> str:
     if not value:
         raise SettingsError(f"settings name the environment variable {name}, which is not set")
     return value
+
+
+def _decode_path(kind: type, value: object) -> Path:
+    if kind is not Path or not isinstance(value, str) or not value:
+        raise ValueError(f"expected a path, got {value!r}")  # noqa: TRY004 - msgspec names the place of a ValueError
+    return Path(value)
 
 
 def _check(settings: Settings) -> None:

@@ -28,7 +28,7 @@ async def record_section(session: AsyncSession, image_id: int, section: str, cov
 async def load_section(session: AsyncSession, image_id: int, section: str) -> Coverage:
     """Load what one stage covered; an empty coverage, which counts as failed, where it has not been recorded."""
     query = select(CoverageModel.items, CoverageModel.feeds).where(CoverageModel.image_id == image_id, CoverageModel.section == section)
-    row = (await session.execute(query)).tuples().one_or_none()
+    row = (await session.execute(query)).one_or_none()
     return Coverage(items=()) if row is None else _read(*row)
 
 
@@ -39,7 +39,7 @@ async def load_sections(session: AsyncSession, image_ids: Iterable[int]) -> Cove
         .where(CoverageModel.image_id.in_(list(image_ids)))
         .order_by(CoverageModel.image_id, CoverageModel.section)
     )
-    parts = [_read(items, feeds) for items, feeds in (await session.execute(query)).tuples()]
+    parts = [_read(items, feeds) for items, feeds in (await session.execute(query))]
     items = dict.fromkeys(item for part in parts for item in part.items)
     feeds = dict.fromkeys(feed for part in parts for feed in part.feeds)
     return Coverage(items=tuple(items), feeds=tuple(feeds))

@@ -152,6 +152,11 @@ def translating() -> Iterator[None]:
         if translated is None:
             raise
         raise translated from error
+    except exc.StatementError as error:
+        # A value that a column's type refuses (storage.text) is wrapped with the statement.
+        if isinstance(error.orig, PratiqueError):
+            raise error.orig from error
+        raise
     except (OSError, TimeoutError, exc.TimeoutError) as error:
         raise DatabaseUnavailable(f"the database did not answer: {type(error).__name__}") from error
     except Exception as error:

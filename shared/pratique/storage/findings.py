@@ -87,7 +87,7 @@ async def _load_matches(session: AsyncSession, image_ids: Sequence[int]) -> Iter
         .where(ImagePackage.image_id.in_(image_ids))
         .execution_options(populate_existing=True)
     )
-    rows = (await session.execute(query)).tuples().all()
+    rows = (await session.execute(query)).all()
     return (
         Finding(
             kind=FindingKind(advisory.kind),

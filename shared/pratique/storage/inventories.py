@@ -68,7 +68,7 @@ async def load_inventory(session: AsyncSession, image_digest: DigestLike) -> Inv
         .outerjoin(Layer, Layer.id == ImagePackage.layer_id)
         .where(ImagePackage.image_id == image.id)
     )
-    found = [(row, paths, layer) for row, paths, layer in (await session.execute(rows)).tuples()]
+    found = [(row, paths, layer) for row, paths, layer in (await session.execute(rows))]
     found.sort(key=lambda entry: (entry[0].purl, entry[0].key))
     return Inventory(
         distribution=None if image.distribution is None else msgspec.convert(image.distribution, Distribution),
@@ -140,5 +140,5 @@ async def _record_layers(session: AsyncSession, digests: set[str]) -> dict[str, 
 async def _load_layer_ids(session: AsyncSession, digests: set[str]) -> dict[str, int]:
     ids: dict[str, int] = {}
     for piece in in_chunks(digests):
-        ids.update((await session.execute(select(Layer.digest, Layer.id).where(Layer.digest.in_(piece)))).tuples().all())
+        ids.update((await session.execute(select(Layer.digest, Layer.id).where(Layer.digest.in_(piece)))).all())
     return ids

@@ -21,7 +21,7 @@ async def load_layer_results(session: AsyncSession, digests: Iterable[DigestLike
         query = select(StoredLayerResult.digest, StoredLayerResult.content).where(
             StoredLayerResult.analyzers_key == analyzers_key, StoredLayerResult.digest.in_(piece)
         )
-        for digest, content in (await session.execute(query)).tuples():
+        for digest, content in await session.execute(query):
             try:
                 found[digest] = LayerResult.decode(content)
             except InvalidMessage:

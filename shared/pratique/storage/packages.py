@@ -89,7 +89,7 @@ async def _load_ids(session: AsyncSession, keys: Iterable[str]) -> dict[str, int
     ids: dict[str, int] = {}
     for piece in in_chunks(keys):
         rows = await session.execute(select(PackageModel.key, PackageModel.id).where(PackageModel.key.in_(piece)))
-        ids.update(rows.tuples().all())
+        ids.update(rows.all())
     return ids
 
 

@@ -37,7 +37,7 @@ async def record_tag(
         session, Tag, {"id": tag_id, "repository_id": repository_id, "name": name, "digest": str(digest), "moved_at": seen}
     ):
         query = select(Tag.id, Tag.digest, Tag.moved_at).where(Tag.repository_id == repository_id, Tag.name == name).with_for_update()
-        tag_id, before, moved_at = (await session.execute(query)).tuples().one()
+        tag_id, before, moved_at = (await session.execute(query)).one()
         if seen < moved_at:
             return False
         await session.execute(update(Tag).where(Tag.id == tag_id).values(digest=str(digest), moved_at=seen))

@@ -7,21 +7,24 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from tests.support.databases import PostgresFactory
+from tests.support.servers import PostgreSQL
+from tests.support.stored import count, digest_of, push
 
 from pratique.errors import DatabaseUnavailable, RefusedError, SettingsError
 from pratique.storage.audit import load_audit, record_audit
 from pratique.storage.engine import Database
 from pratique.storage.outbox import count_unpublished
-from tests.support.databases import PostgresFactory
-from tests.support.servers import PostgreSQL
-from tests.support.stored import count, digest_of, push
 
 
 async def test_an_exception_leaves_nothing_behind(db: Database) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def work() -> None:
         async with db.transaction() as session:
             await push(session, "1", digest=digest_of("a"))
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await work()
     async with db.reading() as session:
         for table in ("event", "scan", "outbox", "tag", "repository", "registry"):
             assert await count(session, table) == 0
@@ -124,11 +127,13 @@ async def test_a_sqlite_file_that_cannot_be_opened_is_unavailable() -> None:
     await database.close()
 
 
-@pytest.mark.parametrize("url", ["mysql://host/name", "sqlite://", "sqlite:///:memory:", "nonsense", "postgresql://host:port/name"])
+@pytest.mark.parametrize(
+    "url", ["mysql://u:secret@host/name", "sqlite://", "sqlite:///:memory:", "secret", "postgresql://u:secret@host:port/name"]
+)
 def test_other_urls_are_refused_without_repeating_them(url: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Database(url)
-    assert url not in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 async def test_a_missing_database_and_a_wrong_user_are_no_passing_trouble(postgres: PostgreSQL) -> None:

@@ -1,0 +1,106 @@
+"""From a reference to what is stored of its image; of an index, of all its platforms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from pratique.errors import MissingError
+from pratique.findings import Finding
+from pratique.inventory.coverage import Coverage
+from pratique.inventory.eol import eol_state
+from pratique.inventory.inventory import Inventory
+from pratique.inventory.package import Distribution, InstalledPackage
+from pratique.oci.reference import Reference
+from pratique.policy.verdict import Verdict
+from pratique.reports.report import Report, Target, sorted_findings
+from pratique.storage.findings import load_coverage, load_findings
+from pratique.storage.images import load_image, load_index_children, load_inventory
+from pratique.storage.queries import StatusView, load_status
+
+_MAX_DEPTH = 4  # indexes in indexes: one that names itself must end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What is installed in an image: packages by package URL, the platforms, and the first distribution found."""
+
+    packages: tuple[InstalledPackage, ...]
+    platforms: tuple[str, ...]
+    distribution: Distribution | None
+
+
+async def load_known(session: AsyncSession, reference: Reference) -> StatusView:
+    """Load the state of a reference. Raises MissingError when it was never heard of."""
+    status = await load_status(session, reference.host, reference.repository, tag=reference.tag, digest=reference.digest)
+    if status is None:
+        raise MissingError(f"{reference} was never heard of: push it, or ask for a scan of it")
+    return status
+
+
+async def load_scanned(session: AsyncSession, reference: Reference) -> tuple[StatusView, str]:
+    """Load the state of a reference whose image has been read at least once, and the digest. Raises MissingError."""
+    status = await load_known(session, reference)
+    if status.digest is None or await load_image(session, status.digest) is None:
+        state = f"its newest scan is {status.scan.state}" if status.scan else "no scan is known"
+        raise MissingError(f"{reference} was not read yet: {state}")
+    return status, status.digest
+
+
+async def is_artifact(session: AsyncSession, status: StatusView) -> bool:
+    """Tell whether the newest scan found that this is no image."""
+    digest = status.scan.image_digest if status.scan else None
+    image = await load_image(session, digest) if digest else None
+    return image is not None and image.kind == "artifact"
+
+
+async def load_contents(session: AsyncSession, digest: str) -> Contents:
+    """Load what is installed in an image, or in all platforms of an index."""
+    found: dict[str, InstalledPackage] = {}
+    platforms: list[str] = []
+    distribution: Distribution | None = None
+    for platform, inventory in await _load_inventories(session, digest):
+        distribution = distribution or inventory.distribution
+        platforms += [platform] if platform else []
+        for installed in inventory.packages:
+            known = found.get(installed.package.purl)
+            paths = installed.paths if known is None else tuple(dict.fromkeys((*known.paths, *installed.paths)))
+            found[installed.package.purl] = replace(known or installed, paths=paths)
+    packages = tuple(found[purl] for purl in sorted(found))
+    return Contents(packages=packages, platforms=tuple(dict.fromkeys(platforms)), distribution=distribution)
+
+
+async def load_report(session: AsyncSession, reference: Reference, digest: str, verdict: Verdict | None) -> Report:
+    """Load everything that a report shows of an image."""
+    contents = await load_contents(session, digest)
+    findings, coverage = await load_findings(session, digest), await load_coverage(session, digest)
+    return make_report(str(reference), digest, contents, findings, coverage, verdict)
+
+
+def make_report(  # noqa: PLR0913, PLR0917
+    reference: str, digest: str, contents: Contents, findings: Sequence[Finding], coverage: Coverage, verdict: Verdict | None
+) -> Report:
+    """Put a report together from what was loaded."""
+    state = eol_state(contents.distribution)
+    target = Target(
+        reference=reference,
+        digest=digest,
+        platform=",".join(contents.platforms) or None,
+        distribution=contents.distribution,
+        eol=state.eol.isoformat() if state and state.eol else None,
+    )
+    return Report(target=target, packages=contents.packages, findings=sorted_findings(findings), coverage=coverage, verdict=verdict)
+
+
+async def _load_inventories(session: AsyncSession, digest: str, depth: int = 0) -> list[tuple[str, Inventory]]:
+    """Load the inventories behind a digest with their platforms; those that are missing are Coverage's to tell."""
+    image = await load_image(session, digest)
+    if image is None or depth == _MAX_DEPTH:
+        return []
+    inventory = await load_inventory(session, digest)
+    if inventory is not None:
+        return [(str(image.platform) if image.platform else "", inventory)]
+    children = [child.digest for child in await load_index_children(session, digest) if not child.is_attestation]
+    return [found for child in dict.fromkeys(children) for found in await _load_inventories(session, child, depth + 1)]
