@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.support.servers import DockerRegistry, PostgreSQL, RabbitMQ, find_tool
 
 

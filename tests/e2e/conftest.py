@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pratique.advisories.compiler import compile_database
 from tests.support.deployment import Deployment
 from tests.support.osv_mirror import EXTRACT
 from tests.support.servers import PostgreSQL, RabbitMQ
-
-from pratique.advisories.compiler import compile_database
 
 DeploymentFactory = Callable[..., Deployment]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.support.deployment import Deployment
 from tests.support.images import ImageLayout, debian_files, make_image, make_layer, push, python_files
 from tests.support.servers import DockerRegistry

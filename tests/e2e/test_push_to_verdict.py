@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.support.deployment import Deployment
 from tests.support.images import debian_files, debian_rootfs, make_image, make_layer, push, python_files
 from tests.support.servers import DockerRegistry, find_tool

@@ -15,6 +15,7 @@ from threading import Thread
 
 import pytest
 import yaml
+
 from tests.support.images import make_image, make_layer, push
 from tests.support.servers import CHECKOUT, DockerRegistry
 

@@ -5,10 +5,9 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.support.osv_mirror import read_extract
-
 from pratique.advisories.versions import compare
 from pratique.errors import InvalidVersion
+from tests.support.osv_mirror import read_extract
 
 _NASTY = [
     *(

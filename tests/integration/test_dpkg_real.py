@@ -4,10 +4,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.support.layer_results import ASSETS
-
 from pratique.inventory.analyzer import LayerFile
 from pratique.inventory.analyzers.dpkg import parse
+from tests.support.layer_results import ASSETS
 
 FORMAT = "${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\t${db:Status-Status}\n"
 

@@ -8,13 +8,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Connection, inspect, text
-from tests.support.databases import DatabaseFactory, PostgresFactory, SqliteFactory
-from tests.support.servers import PostgreSQL
 
 from pratique.errors import DatabaseUnavailable, SettingsError
 from pratique.storage.engine import Database
 from pratique.storage.migrations import check_schema, migrate
 from pratique.storage.models import Base
+from tests.support.databases import DatabaseFactory, PostgresFactory, SqliteFactory
+from tests.support.servers import PostgreSQL
 
 
 @pytest.fixture(scope="module")

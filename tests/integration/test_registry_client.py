@@ -15,9 +15,6 @@ from uuid import uuid4
 
 import pytest
 from aiohttp import web
-from tests.support.images import make_image, make_index, make_layer, push
-from tests.support.registry_fakes import FaultyProxy, TokenRegistry, TokenServer, serving
-from tests.support.servers import DockerRegistry
 
 from pratique.errors import (
     DigestMismatch,
@@ -40,6 +37,9 @@ from pratique.registry.client import USER_AGENT, Registries, RegistryClient
 from pratique.registry.copying import CopyTarget
 from pratique.registry.referrers import Artifact, ArtifactLayer
 from pratique.registry.targets import open_source
+from tests.support.images import make_image, make_index, make_layer, push
+from tests.support.registry_fakes import FaultyProxy, TokenRegistry, TokenServer, serving
+from tests.support.servers import DockerRegistry
 
 MIB = 1024 * 1024
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import aio_pika
 import asyncpg
 import pytest
+
 from tests.support.images import debian_files, debian_rootfs, make_image, make_layer, push
 from tests.support.servers import DockerRegistry, PostgreSQL, RabbitMQ
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
-from tests.support.servers import PostgreSQL
 
 from pratique.storage.migrations import migrate
+from tests.support.servers import PostgreSQL
 
 
 class SqliteFactory:

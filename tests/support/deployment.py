@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
+
 from tests.support.servers import DockerRegistry, free_port
 
 PRATIQUE = (sys.executable, "-m", "pratique_services.cli")

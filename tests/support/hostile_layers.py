@@ -108,7 +108,9 @@ REFUSED: dict[str, Callable[[], bytes]] = {
 GAPS: dict[str, Callable[[], bytes]] = {
     "a path that climbs out of the root": lambda: make_tar([Entry("../../etc/passwd", b"root")]),
     "an inner path that climbs out of the root": lambda: make_tar([Entry("a/../../etc/passwd", b"root")]),
-    "a hard link that climbs out of the root": lambda: make_tar([Entry("var/lib/db/status", kind=tarfile.LNKTYPE, target="../../etc/passwd")]),
+    "a hard link that climbs out of the root": lambda: make_tar(
+        [Entry("var/lib/db/status", kind=tarfile.LNKTYPE, target="../../etc/passwd")]
+    ),
     "a link in a circle": lambda: make_tar(
         [Entry("var/lib/db/status", kind=tarfile.SYMTYPE, target="/a"), Entry("a", kind=tarfile.SYMTYPE, target="var/lib/db/status")]
     ),
@@ -119,7 +121,9 @@ GAPS: dict[str, Callable[[], bytes]] = {
     "a wanted file that is too large": lambda: make_tar([Entry("var/lib/db/status", b"x" * 1001)]),
     "a wanted file that is sparse": lambda: header(b"var/lib/db/status", b"%011o\0" % 512, b"S") + bytes(512),
     "a wanted file that is sparse in PAX's way": lambda: (
-        pax(pax_record(b"GNU.sparse.major", b"1") + pax_record(b"GNU.sparse.name", b"var/lib/db/status")) + header(b"x", b"%011o\0" % 512) + bytes(512)
+        pax(pax_record(b"GNU.sparse.major", b"1") + pax_record(b"GNU.sparse.name", b"var/lib/db/status"))
+        + header(b"x", b"%011o\0" % 512)
+        + bytes(512)
     ),
     "an entry of unknown type": lambda: header(b"a", kind=b"Q"),
     "data behind the end": lambda: make_tar([]) + header(b"hidden"),
@@ -138,7 +142,9 @@ HARMLESS: dict[str, Callable[[], bytes]] = {
     "an absolute path": lambda: make_tar([Entry("/etc/passwd", b"root")]),
     "deep directories": lambda: make_tar([Entry("d/" * 1000 + "f")]),
     "a database of random bytes": random_status,
-    "skippable zstd frames": lambda: struct.pack("<II", 0x184D2A5A, 9) + b"skip this" + zstandard.compress(make_tar([])) + struct.pack("<II", 0x184D2A50, 0),
+    "skippable zstd frames": lambda: (
+        struct.pack("<II", 0x184D2A5A, 9) + b"skip this" + zstandard.compress(make_tar([])) + struct.pack("<II", 0x184D2A50, 0)
+    ),
     "padding of many zeros": lambda: make_tar([]) + bytes(1_000_000),
     "no end": lambda: header(b"a"),
     "nothing at all": lambda: b"",

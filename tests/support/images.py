@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import zstandard
+
 from tests.support.servers import CHECKOUT, find_tool
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"

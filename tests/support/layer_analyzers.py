@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from pratique.errors import InvalidLayer
 from pratique.inventory.analyzer import Analyzer, Fact, LayerFile, PathPattern
@@ -22,29 +24,39 @@ def parse_lines(file: LayerFile) -> Iterator[Fact]:
         yield Package(type="generic", name=line, version="1")
 
 
+def spin() -> None:
+    while True:
+        pass
+
+
+def eat() -> None:
+    hoard = []
+    while True:
+        hoard.append(bytearray(1024 * 1024))
+
+
+def write() -> None:
+    with Path(tempfile.gettempdir(), "written-by-a-parser").open("wb", buffering=0) as out:
+        out.write(b"x")
+
+
+ORDERS: dict[str, Callable[[], object]] = {
+    "spin": spin,
+    "sleep": lambda: time.sleep(600),
+    "die": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "eat": eat,
+    "write": write,
+    "print": lambda: print("among the answers?"),
+    "surrogate": lambda: "\udcff",
+    "environment": lambda: ",".join(sorted(os.environ)),
+}
+
+
 def misbehave(file: LayerFile) -> Iterator[Fact]:
-    """Do what the file says."""
-    match file.content.decode():
-        case "spin":
-            while True:
-                pass
-        case "sleep":
-            time.sleep(600)
-        case "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "eat":
-            hoard = []
-            while True:
-                hoard.append(bytearray(1024 * 1024))
-        case "write":
-            with open("/tmp/written-by-a-parser", "wb", buffering=0) as out:  # noqa: PTH123
-                out.write(b"x")
-        case "print":
-            print("among the answers?")
-        case "surrogate":
-            yield Package(type="generic", name="\udcff", version="1")
-        case "environment":
-            yield Package(type="generic", name=",".join(sorted(os.environ)), version="1")
+    """Do what the file says; a text that comes of it is a package's name."""
+    said = ORDERS.get(file.content.decode(), lambda: None)()
+    if isinstance(said, str):
+        yield Package(type="generic", name=said, version="1")
     yield Package(type="generic", name="survivor", version=str(os.getpid()))
 
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
+
 from tests.support.servers import DockerRegistry, free_port
 
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]

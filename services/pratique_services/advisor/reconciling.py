@@ -15,7 +15,6 @@ import datetime as dt
 from dataclasses import dataclass
 
 import structlog
-from pratique.storage.stuck import announce_undecided, load_undecided
 
 from pratique.errors import UnavailableError
 from pratique.messages import QUEUES
@@ -26,6 +25,7 @@ from pratique.storage.engine import Database
 from pratique.storage.outbox import count_unpublished, prune_published
 from pratique.storage.queries import oldest_queued_age
 from pratique.storage.scans import load_overdue_scans, requeue_scan
+from pratique.storage.stuck import announce_undecided, load_undecided
 
 _BATCH = 200
 _KEEP_PUBLISHED = dt.timedelta(days=1)

@@ -32,7 +32,7 @@ _CODES = {
 _log = structlog.get_logger()
 
 
-class Problem(Exception):  # noqa: N818 - told apart from the library's errors: this one knows HTTP
+class Problem(Exception):
     """An answer that is not the one asked for: a status, words for people, and headers that belong to the status."""
 
     def __init__(self, status: int, message: str, *, headers: Mapping[str, str] | None = None) -> None:

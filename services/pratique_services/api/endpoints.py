@@ -12,9 +12,8 @@ from pratique.storage.audit import load_audit
 from pratique.storage.decisions import load_actions, load_decision
 from pratique.storage.engine import Database
 from pratique.storage.findings import load_findings
-from pratique.storage.queries import AffectedImage, list_affected_images, list_images
+from pratique.storage.queries import AffectedImage, list_affected_images, list_images, load_scan_attempts
 from pratique.storage.scans import ScanRow
-from pratique.storage.queries import load_scan_attempts
 from pratique_services.api import documents
 from pratique_services.api.access import Caller
 from pratique_services.api.commands import Commands

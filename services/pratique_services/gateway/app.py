@@ -3,7 +3,7 @@
 1. find the source and check the secret: anything else is 401, and nothing is read into the ledger;
 2. turn the body into push events by the vendor's table; an authentic body without sense is recorded as rejected and answered 202, because a
    registry that hears an error sends the same thing again and lets its other events wait;
-3. drop what pratique itself pushed;
+3. drop what pratique itself pushed, and what is of a registry that is not in the settings;
 4. record event, scan and outgoing message in one transaction, and only then answer 202. With the database away: 503 with Retry-After.
 """
 
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 import structlog
 from aiohttp import web
 
-from pratique.errors import InputError, UnavailableError
+from pratique.errors import InputError, PratiqueError
 from pratique.messages import PushEvent
 from pratique.oci.reference import Reference
 from pratique.runtime.logging import bound_correlation
@@ -63,7 +63,8 @@ async def _receive(request: web.Request) -> web.Response:
     source = request.app[SOURCES].get(request.match_info["source"])
     incoming = Incoming(
         headers={name.lower(): value for name, value in request.headers.items()},
-        body=await request.read(),  # aiohttp answers 413 beyond client_max_size
+        # 413 beyond the limit; said here, because a request has the limit of the outermost application
+        body=await request.clone(client_max_size=MAX_BODY_BYTES).read(),
         token=request.match_info.get("token", ""),
     )
     if source is None or not is_authentic(incoming, VENDORS[source.vendor].authenticate, source.secrets):
@@ -73,7 +74,7 @@ async def _receive(request: web.Request) -> web.Response:
     with bound_correlation(correlation_id, source=source.name):
         try:
             accepted = await _record(request.app, source, incoming, correlation_id)
-        except UnavailableError as error:
+        except PratiqueError as error:  # away, or refusing our credentials: both end, and the sender has the only copy
             _log.warning("webhook.postponed", error=str(error))
             WEBHOOKS.labels(source=source.name, outcome="postponed").inc()
             return _answer(503, "unavailable", "the ledger is away; send it again", retry_after=RETRY_AFTER_SECONDS)
@@ -83,17 +84,26 @@ async def _receive(request: web.Request) -> web.Response:
 
 async def _record(app: web.Application, source: SourceSettings, incoming: Incoming, correlation_id: str) -> int:
     """Record every push in the body; answer how many start or join a scan."""
-    try:
-        events = list(VENDORS[source.vendor].parse(source.name, incoming))
-    except InputError as error:
-        await _reject(app, source, incoming, str(error))
-        return 0
+    events, problem = _read_events(source, incoming)
     accepted = 0
     for event in events:
         accepted += await _record_event(app, source, _with_host(event, source), incoming, correlation_id)
-    if not events:
+    if problem:
+        await _reject(app, source, incoming, problem)
+    elif not events:
         WEBHOOKS.labels(source=source.name, outcome="other").inc()
     return accepted
+
+
+def _read_events(source: SourceSettings, incoming: Incoming) -> tuple[list[PushEvent], str]:
+    """The pushes in the body, and what was wrong with the rest of it."""
+    events: list[PushEvent] = []
+    try:
+        for event in VENDORS[source.vendor].parse(source.name, incoming):
+            events.append(event)  # noqa: PERF402 - what came before an error counts
+    except InputError as error:
+        return events, str(error)
+    return events, ""
 
 
 async def _record_event(app: web.Application, source: SourceSettings, event: PushEvent, incoming: Incoming, correlation_id: str) -> bool:
@@ -122,7 +132,7 @@ async def _reject(app: web.Application, source: SourceSettings, incoming: Incomi
 
 def _with_host(event: PushEvent, source: SourceSettings) -> PushEvent:
     """Fill in, or override, the registry's host from the source's settings."""
-    return event if source.host is None else dataclasses.replace(event, host=source.host)
+    return dataclasses.replace(event, host=source.host or event.host.lower())
 
 
 def _refusal(event: PushEvent, source: SourceSettings, settings: Settings) -> str | None:

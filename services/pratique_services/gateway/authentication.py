@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
@@ -75,7 +74,7 @@ def _candidates(value: str) -> list[str]:
 def _basic_password(encoded: str) -> str:
     try:
         return base64.b64decode(encoded, validate=True).decode(errors="replace").partition(":")[2]
-    except binascii.Error:
+    except ValueError:  # not base64, or not even ASCII
         return ""
 
 

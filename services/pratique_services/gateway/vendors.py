@@ -7,12 +7,9 @@ Artifactory; Sonatype's webhook pages. A payload is a hint: the scanner resolves
 
 from __future__ import annotations
 
-import base64
-import binascii
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from pratique.errors import InvalidMessage
 from pratique.messages import PushEvent
@@ -20,7 +17,9 @@ from pratique.oci import media_types
 from pratique_services.gateway.authentication import Authenticator, Incoming, any_of, by_header, by_hmac, by_path
 from pratique_services.gateway.fields import (
     Json,
+    decode_base64,
     digest,
+    host_of,
     moment,
     moment_of_epoch,
     objects,
@@ -30,6 +29,7 @@ from pratique_services.gateway.fields import (
     split_reference,
     tag,
     text,
+    texts,
 )
 
 
@@ -37,33 +37,35 @@ from pratique_services.gateway.fields import (
 class Vendor:
     """How one vendor's webhook is read. `parse` yields the pushes in a body (none, if it tells of something else).
 
-    It raises InvalidMessage for a body that does not have the vendor's shape. A host of "" is to be filled in from the source's settings.
+    It raises InvalidMessage for a body that does not have the vendor's shape; of a body with several entries, only after it has yielded those that
+    can be read. A host of "" is to be filled in from the source's settings.
     """
 
     authenticate: Authenticator
     parse: Callable[[str, Incoming], Iterable[PushEvent]]
 
 
+_MANIFEST_TYPES = tuple(media_types.MANIFESTS | media_types.INDEXES)
+
+
 def _distribution(source: str, incoming: Incoming) -> Iterator[PushEvent]:
     body = parse_json(incoming.body)
     if not isinstance(body.get("events"), list):
         raise InvalidMessage("expected distribution's envelope with a list of events")
-    for event in objects(body, "events"):
-        media_type = text(event, "target.mediaType")
-        if event.get("action") != "push" or media_type not in media_types.MANIFESTS | media_types.INDEXES:
-            continue
-        yield _target_event(source, event, media_type)
+    pushes = [event for event in objects(body, "events") if event.get("action") == "push"]
+    manifests = [push for push in pushes if pick(push, "target.mediaType") in _MANIFEST_TYPES]
+    yield from _each(manifests, lambda push: _target_event(source, push))
 
 
-def _target_event(source: str, event: Mapping[str, Json], media_type: str | None) -> PushEvent:
+def _target_event(source: str, event: Mapping[str, Json]) -> PushEvent:
     return PushEvent(
         source=source,
         event_id=required(text(event, "id"), "id"),
-        host=text(event, "request.host") or _host_of(text(event, "target.url")),
+        host=text(event, "request.host") or host_of(text(event, "target.url")),
         repository=required(text(event, "target.repository"), "target.repository"),
         tag=tag(text(event, "target.tag")),
         digest=digest(text(event, "target.digest")),
-        media_type=media_type,
+        media_type=text(event, "target.mediaType"),
         actor=text(event, "actor.name"),
         user_agent=text(event, "request.useragent"),
         occurred_at=moment(text(event, "timestamp")),
@@ -73,7 +75,7 @@ def _target_event(source: str, event: Mapping[str, Json], media_type: str | None
 def _acr(source: str, incoming: Incoming) -> Iterator[PushEvent]:
     body = parse_json(incoming.body)
     if body.get("action") == "push":
-        yield _target_event(source, body, text(body, "target.mediaType"))
+        yield _target_event(source, body)
 
 
 def _harbor(source: str, incoming: Incoming) -> Iterator[PushEvent]:
@@ -87,29 +89,31 @@ def _harbor(source: str, incoming: Incoming) -> Iterator[PushEvent]:
     if required(kind, "type") != pushed:
         return
     repository = required(text(data, "repository.repo_full_name"), "repository.repo_full_name")
-    for resource in objects(data, "resources"):
-        found = digest(text(resource, "digest"))
-        yield PushEvent(
+    name = text(body, "id") or (f"{repository}:{when.timestamp():.0f}" if when else _own_id())
+
+    def pushed_resource(resource: Mapping[str, Json]) -> PushEvent:
+        found, label = digest(text(resource, "digest")), text(resource, "tag")
+        return PushEvent(
             source=source,
-            event_id=_event_id(text(body, "id"), found, resource.get("tag"), when),
+            event_id=f"{name}:{found}:{label}",
             host=(text(resource, "resource_url") or "").partition("/")[0],
             repository=repository,
-            tag=tag(text(resource, "tag")),
+            tag=tag(label),
             digest=found,
             actor=actor,
             occurred_at=when,
         )
 
+    yield from _each(objects(data, "resources"), pushed_resource)
+
 
 def _quay(source: str, incoming: Incoming) -> Iterator[PushEvent]:
     body = parse_json(incoming.body)
     reference = split_reference(required(text(body, "docker_url"), "docker_url"))
-    tags = body.get("updated_tags")
-    if not isinstance(tags, list):
-        raise InvalidMessage("expected a list in updated_tags")
-    for name in tags:
-        if isinstance(name, str):
-            yield _tag_event(source, reference.host, reference.repository, name)
+    for name in texts(body, "updated_tags"):
+        yield PushEvent(
+            source=source, event_id=_own_id(), host=reference.host, repository=reference.repository, tag=tag(name), digest=digest(name)
+        )
 
 
 def _dockerhub(source: str, incoming: Incoming) -> Iterator[PushEvent]:
@@ -136,22 +140,26 @@ def _github(source: str, incoming: Incoming) -> Iterator[PushEvent]:
         return
     body = parse_json(incoming.body)
     package = body.get("registry_package") or body.get("package")
-    if str(text(package, "package_type")).lower() not in {"container", "docker"} or body.get("action") not in {"published", "updated"}:
+    kinds = {str(text(package, name)).lower() for name in ("package_type", "ecosystem")}
+    if kinds.isdisjoint({"container", "docker"}) or body.get("action") not in ("published", "updated"):
         return
     version = pick(package, "package_version")
     url = required(text(version, "package_url"), "package_version.package_url").rstrip(":")
-    reference = split_reference(url)
+    reference = split_reference(url.lower())  # the owner's name comes as the owner writes it; the registry knows it in lower case
     yield PushEvent(
         source=source,
         event_id=required(incoming.headers.get("x-github-delivery"), "X-GitHub-Delivery"),
         host=reference.host,
         repository=reference.repository,
         tag=tag(text(version, "container_metadata.tag.name")),
-        digest=digest(text(version, "container_metadata.tag.digest", "container_metadata.manifest.digest", "version", "name")),
+        digest=next(filter(None, (digest(text(version, path)) for path in _GITHUB_DIGESTS)), None),
         media_type=text(version, "container_metadata.manifest.media_type"),
         actor=text(body, "sender.login"),
         occurred_at=moment(text(package, "updated_at", "created_at")),
     )
+
+
+_GITHUB_DIGESTS = ("version", "name", "container_metadata.manifest.digest", "container_metadata.tag.digest")
 
 
 def _ecr(source: str, incoming: Incoming) -> Iterator[PushEvent]:
@@ -176,11 +184,8 @@ def _ecr(source: str, incoming: Incoming) -> Iterator[PushEvent]:
 
 def _gar(source: str, incoming: Incoming) -> Iterator[PushEvent]:
     body = parse_json(incoming.body)
-    try:
-        data = base64.b64decode(required(text(body, "message.data"), "message.data"), validate=True)
-    except binascii.Error as error:
-        raise InvalidMessage("message.data is not base64") from error
-    message = parse_json(data)
+    data = pick(body, "message.data")
+    message = parse_json(decode_base64(required(data if isinstance(data, str) else None, "message.data"), "message.data"))
     if text(message, "action") != "INSERT":
         return
     named = text(message, "digest") or required(text(message, "tag"), "digest nor tag")
@@ -201,7 +206,7 @@ def _zot(source: str, incoming: Incoming) -> Iterator[PushEvent]:
     body = parse_json(incoming.body)
     binary = "ce-type" in incoming.headers
     kind = incoming.headers.get("ce-type") or text(body, "type")
-    if kind != "zotregistry.image.updated":
+    if not f".{kind}".endswith(".image.updated"):  # `zotregistry` in front, or the type prefix of zot's settings
         return
     data = body if binary else body.get("data")
     found = digest(text(data, "digest"))
@@ -230,7 +235,7 @@ def _gitea(source: str, incoming: Incoming) -> Iterator[PushEvent]:
     yield PushEvent(
         source=source,
         event_id=required(headers.get("x-gitea-delivery") or headers.get("x-forgejo-delivery"), "X-Gitea-Delivery"),
-        host=_host_of(text(body, "package.html_url")),
+        host=host_of(text(body, "package.html_url")),
         repository=f"{owner}/{required(text(body, 'package.name'), 'package.name')}".lower(),
         tag=tag(version),
         digest=digest(version),
@@ -251,7 +256,7 @@ def _artifactory(source: str, incoming: Incoming) -> Iterator[PushEvent]:
     yield PushEvent(
         source=source,
         event_id=_own_id(),
-        host=_host_of(text(body, "jpd_origin")),
+        host=host_of(text(body, "jpd_origin")),
         repository=f"{required(text(data, 'repo_key'), 'data.repo_key')}/{image or required(text(data, 'image_name'), 'data.image_name')}",
         tag=tag(name),
         digest=digest(f"sha256:{hexadecimal}") if hexadecimal else None,
@@ -262,7 +267,7 @@ def _nexus(source: str, incoming: Incoming) -> Iterator[PushEvent]:
     if incoming.headers.get("x-nexus-webhook-id") != "rm:repository:component":
         return
     body = parse_json(incoming.body)
-    if text(body, "component.format") != "docker" or body.get("action") not in {"CREATED", "UPDATED"}:
+    if text(body, "component.format") != "docker" or body.get("action") not in ("CREATED", "UPDATED"):
         return
     yield PushEvent(
         source=source,
@@ -278,30 +283,30 @@ def _nexus(source: str, incoming: Incoming) -> Iterator[PushEvent]:
 
 def _generic(source: str, incoming: Incoming) -> Iterator[PushEvent]:
     body = parse_json(incoming.body)
-    reference = split_reference(required(text(body, "reference"), "reference"))
+    named, apart = required(text(body, "reference"), "reference"), text(body, "digest")
+    reference = split_reference(f"{named}@{apart}" if apart and "@" not in named else named)
     yield PushEvent(
         source=source,
         event_id=text(body, "id") or _own_id(),
         host=reference.host,
         repository=reference.repository,
         tag=reference.tag,
-        digest=reference.digest or digest(text(body, "digest")),
+        digest=reference.digest,
         actor=text(body, "actor"),
         occurred_at=moment(text(body, "time")),
     )
 
 
-def _tag_event(source: str, host: str, repository: str, name: str) -> PushEvent:
-    return PushEvent(source=source, event_id=_own_id(), host=host, repository=repository, tag=tag(name), digest=None)
-
-
-def _host_of(url: str | None) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2] if url else ""
-
-
-def _event_id(given: str | None, *parts: object) -> str:
-    """The vendor's id, made unique per entry; where there is none, one from what the entry says."""
-    return ":".join(str(part) for part in (given, *parts) if part)[:255]
+def _each(entries: Iterable[Mapping[str, Json]], read: Callable[[Mapping[str, Json]], PushEvent]) -> Iterator[PushEvent]:
+    """Read all entries, and only then raise for the first that could not be read: one bad entry must not cost the pushes beside it."""
+    problem: InvalidMessage | None = None
+    for entry in entries:
+        try:
+            yield read(entry)
+        except InvalidMessage as error:
+            problem = problem or error
+    if problem is not None:
+        raise problem
 
 
 def _own_id() -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 
-from pratique.runtime.layer_pool import LayerPool
-
 from pratique.messages import SCAN_QUEUES
 from pratique.runtime.advisory_file import AdvisoryFile
 from pratique.runtime.concurrency import run_together
+from pratique.runtime.layer_pool import LayerPool
 from pratique.runtime.resources import Resources
 from pratique.scanning import Scanner
 from pratique_services.scanner.consumer import ScanWorker, worker_name

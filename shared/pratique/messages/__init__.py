@@ -39,6 +39,10 @@ class ImagePushed(msgspec.Struct, frozen=True, kw_only=True, tag="image.pushed")
     correlation_id: str
     priority: str = "push"
 
+    def __post_init__(self) -> None:
+        if self.queue not in SCAN_QUEUES:
+            raise ValueError(f"expected a priority of {', '.join(SCAN_QUEUES)}, got {self.priority[:32]!r}")
+
     @property
     def queue(self) -> str:
         """The queue of this scan's class: classes are kept apart so that re-scans never starve pushes."""
@@ -92,5 +96,5 @@ def parse_message(content: bytes) -> Message:
     """
     try:
         return _DECODER.decode(content)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise InvalidMessage(f"not a pratique message: {error}") from error

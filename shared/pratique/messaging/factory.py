@@ -15,11 +15,12 @@ async def open_broker(url: str, *, retry: RetryPolicy = _DEFAULT_RETRY) -> Broke
 
     It connects when it is first used, so that a service starts while its broker is still coming up. Raises SettingsError for any other URL.
     """
-    scheme = url.partition("://")[0]
+    scheme, separator, _ = url.partition("://")
     match scheme:
         case "amqp" | "amqps":
             return RabbitBroker(url, retry=retry)
         case "sqlite+aiosqlite":
             return EmbeddedBroker(url, retry=retry)
         case _:
-            raise SettingsError(f"expected a broker URL amqp://, amqps:// or sqlite+aiosqlite://, got the scheme {scheme!r}")
+            got = f"the scheme {scheme!r}" if separator else "no scheme"  # without one, all of it may be a password
+            raise SettingsError(f"expected a broker URL amqp://, amqps:// or sqlite+aiosqlite://, got {got}")

@@ -8,6 +8,8 @@ Each work queue `<prefix>.<queue>` has
 
 All are durable quorum queues on the default exchange, so there are no exchanges and bindings that could be missing. Dead-lettering is `at-least-once`
 (https://www.rabbitmq.com/docs/quorum-queues#dead-lettering), which demands `reject-publish` on overflow.
+RabbitMQ 3.10 does not bring back a quorum queue that was declared within the last second before its node was killed: the queue then confirms nothing and
+has to be deleted.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024  # distribution's own limit: protects memor
 MAX_CONFIG_BYTES = 8 * 1024 * 1024  # the same for image configs
 MAX_LAYERS = 512  # overlay file systems stop at 127 or 500: more is an attack or a mistake
 MAX_CHILDREN = 512  # platforms of one index
+_MAX_SIZE = 2**63 - 1  # what a database's integer holds: protects the storage against sizes that no blob has
+_SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class Descriptor:
     def __post_init__(self) -> None:
         if self.size < 0:
             raise InvalidManifest(f"expected a size of at least 0 bytes for {self.digest}, got {self.size}")
+        if self.size > _MAX_SIZE:
+            raise LimitExceeded(f"a size of more than {_MAX_SIZE} bytes for {self.digest}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +81,13 @@ class Manifest:
 
     @property
     def is_image(self) -> bool:
-        """Tell whether this is a runnable image, and not a chart, a signature or another artifact."""
+        """Tell whether this may be run, and so has to be judged, and is no chart, signature or other artifact.
+
+        Runtimes go by the config's type. Neither an `artifactType` nor layers of unknown types make an artifact of an image: that would be a way around the scan.
+        """
         has_image_config = self.config.media_type in media_types.IMAGE_CONFIGS
-        return has_image_config and self.artifact_type is None and all(map(_is_file_system, self.layers))
+        is_statement = bool(self.layers) and all(layer.media_type in media_types.STATEMENTS for layer in self.layers)
+        return has_image_config and not is_statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,10 +198,6 @@ def pair_layers(manifest: Manifest, config: ImageConfig) -> tuple[Layer, ...]:
     return tuple(Layer(descriptor=blob, position=position, diff_id=diff_id) for position, (blob, diff_id) in pairs)
 
 
-def _is_file_system(layer: Descriptor) -> bool:
-    return media_types.is_tar_layer(layer.media_type)
-
-
 def _kind_of(raw: Mapping[str, object], content_type: str | None) -> str:
     declared = _text(raw, "mediaType")
     given = (content_type or "").partition(";")[0].strip() or declared
@@ -203,16 +207,27 @@ def _kind_of(raw: Mapping[str, object], content_type: str | None) -> str:
         raise InvalidManifest(f"expected an image manifest or index, got media type {given[:140]!r}")
     if declared and declared != given:
         raise InvalidManifest(f"served as {given} but says it is {declared[:140]!r}")
-    ambiguous = "manifests" in raw and ("layers" in raw or "config" in raw)
-    if ambiguous:  # CVE-2021-41190: one document that reads as both
-        raise InvalidManifest("document has both manifests and layers: refused as ambiguous")
+    if raw.get("schemaVersion", _SCHEMA_VERSION) != _SCHEMA_VERSION:
+        raise InvalidManifest("expected schemaVersion 2")
+    _check_shape(raw, given)
     return given
+
+
+def _check_shape(raw: Mapping[str, object], kind: str) -> None:
+    """Refuse a document of one kind with the members of the other, which different readers would take differently (CVE-2021-41190)."""
+    own, foreign = {"config", "layers"}, {"manifests"}
+    if kind in media_types.INDEXES:
+        own, foreign = foreign, own
+    if foreign & raw.keys():
+        raise InvalidManifest(f"{kind} with {' and '.join(sorted(foreign & raw.keys()))}: refused as ambiguous")
+    if own - raw.keys():
+        raise InvalidManifest(f"{kind} without {' and '.join(sorted(own - raw.keys()))}")
 
 
 def _decode(content: bytes, what: str) -> Mapping[str, object]:
     try:
         raw = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise InvalidManifest(f"{what} is not JSON: {error}") from error
     if not isinstance(raw, dict):
         raise InvalidManifest(f"expected {what} to be a JSON object, got {type(raw).__name__}")

@@ -22,6 +22,8 @@ IN_TOTO = "application/vnd.in-toto+json"
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+STATEMENTS = frozenset({SIMPLE_SIGNING, SIGSTORE_BUNDLE, DSSE_ENVELOPE, IN_TOTO})
+"""Layers that say something about an image. They come with an image config (cosign's signatures, BuildKit's attestations) and cannot be run."""
 ACCEPT = ", ".join((OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST))
 """What a client sends as `Accept`: registries answer 404 for a type that is not in it."""
 
@@ -34,8 +36,3 @@ def is_encrypted_layer(media_type: str) -> bool:
 def is_foreign_layer(media_type: str) -> bool:
     """Tell whether a layer's bytes live outside the registry (`foreign`, `nondistributable`)."""
     return ".foreign." in media_type or ".nondistributable." in media_type
-
-
-def is_tar_layer(media_type: str) -> bool:
-    """Tell whether a layer is a file-system tar, compressed in whatever way."""
-    return ".rootfs." in media_type or (".layer." in media_type and ".tar" in media_type)

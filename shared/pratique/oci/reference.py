@@ -13,7 +13,9 @@ from pratique.oci.digest import Digest
 
 _MAX_LENGTH = 1024  # protects the regular expressions
 _MAX_REPOSITORY = 255  # distribution's own limit
-_HOST = re.compile(r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?")
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
+_DOCKER_HUB = "docker.io"
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -93,6 +95,8 @@ class Reference:
 
 def _split_host(name: str) -> tuple[str, str]:
     first, slash, rest = name.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost" or first.startswith("[")):
-        return ("docker.io" if first == "index.docker.io" else first), rest
-    return "docker.io", name if slash else f"library/{name}"
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        host, repository = (_DOCKER_HUB if first == "index.docker.io" else first), rest
+    else:
+        host, repository = _DOCKER_HUB, name
+    return host, f"library/{repository}" if host == _DOCKER_HUB and "/" not in repository else repository

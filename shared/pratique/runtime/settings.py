@@ -233,7 +233,7 @@ def _variable(name: str, environment: Mapping[str, str]) -> str:
 
 def _decode_path(kind: type, value: object) -> Path:
     if kind is not Path or not isinstance(value, str) or not value:
-        raise ValueError(f"expected a path, got {value!r}")  # noqa: TRY004 - msgspec names the place of a ValueError
+        raise ValueError(f"expected a path, got {value!r}")
     return Path(value)
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Select, and_, exists, func, or_, select, tuple_
+from sqlalchemy import Select, and_, exists, false, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
@@ -232,7 +232,7 @@ def _select_latest_scans() -> Select[Scan, str, str, DecisionModel, VerdictModel
 async def _load_latest_scan(session: AsyncSession, repository_id: str, *, tag: str | None, digest: str | None) -> ScanRow | None:
     wanted = [Scan.tag == tag] if tag is not None else []
     wanted += [Scan.subject == digest] if digest is not None else []
-    query = select_scans().where(Scan.repository_id == repository_id, or_(*wanted)).order_by(Scan.id.desc()).limit(1)
+    query = select_scans().where(Scan.repository_id == repository_id, or_(false(), *wanted)).order_by(Scan.id.desc()).limit(1)
     rows = await load_scan_rows(session, query) if wanted else ()
     return rows[0] if rows else None
 

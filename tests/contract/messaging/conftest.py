@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.servers import RabbitMQ
 
 from pratique.messaging.embedded import EmbeddedBroker
 from pratique.messaging.interface import Broker, RetryPolicy
 from pratique.messaging.rabbitmq import RabbitBroker
+from tests.support.servers import RabbitMQ
 
 OpenBroker = Callable[..., Broker]
 

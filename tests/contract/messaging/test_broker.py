@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.support.brokers import Recorder, consuming, eventually, failing, hang, publish
 
 from pratique.errors import BrokerUnavailable, InvalidMessage, MissingError, RefusedError, RegistryUnavailable
 from pratique.messages import QUEUES
 from pratique.messaging.interface import Broker, Delivery, RetryPolicy
+from tests.support.brokers import Recorder, consuming, eventually, failing, hang, publish
 
 QUEUE = "scan.push"
 

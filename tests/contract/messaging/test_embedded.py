@@ -11,11 +11,11 @@ from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import pytest
-from tests.support.brokers import Recorder, consuming, eventually, hang, publish
 
 from pratique.errors import BrokerUnavailable
 from pratique.messaging.embedded import EmbeddedBroker
 from pratique.messaging.settlement import DELIVERY_LIMIT
+from tests.support.brokers import Recorder, consuming, eventually, hang, publish
 
 QUEUE = "scan.push"
 

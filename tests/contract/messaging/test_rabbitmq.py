@@ -10,7 +10,6 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity
-from tests.support.brokers import Recorder, consuming, eventually, publish
 
 from pratique.errors import BrokerUnavailable
 from pratique.messaging.interface import RetryPolicy
@@ -19,6 +18,7 @@ from pratique.messaging.rabbitmq import RabbitBroker
 from pratique.messaging.settlement import DELIVERY_LIMIT
 from pratique.messaging.subscription import Subscription, is_lost
 from pratique.messaging.topology import declare_queues, name_queues
+from tests.support.brokers import Recorder, consuming, eventually, publish
 
 QUEUE = "scan.push"
 RETRY = RetryPolicy(max_attempts=3, delays=(0.05,))

@@ -16,11 +16,11 @@ from uuid import uuid4
 import aiohttp
 import pytest
 from aiohttp import web
-from tests.support.servers import DockerRegistry
 from yarl import URL
 
 from pratique.oci import media_types
 from pratique_services.demo.registry import Webhook, create_registry_app, serve_registry
+from tests.support.servers import DockerRegistry
 
 _SECRET = {"Authorization": "Bearer receiver-secret"}
 

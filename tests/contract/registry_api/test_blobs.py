@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 
 import pytest
+
 from tests.contract.registry_api.conftest import Registry, with_digest
 
 UNKNOWN = f"sha256:{'0' * 64}"

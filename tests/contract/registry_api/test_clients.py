@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tests.contract.registry_api.conftest import Registry
 from tests.support.images import ImageLayout, debian_files, make_image, make_index, make_layer, python_files
 

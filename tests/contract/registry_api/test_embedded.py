@@ -6,10 +6,10 @@ from io import BytesIO
 
 import aiohttp
 import pytest
-from tests.contract.registry_api.conftest import Embedded, Receiver, Registry
 
 from pratique.oci import media_types
 from pratique_services.demo import registry_blobs, registry_events
+from tests.contract.registry_api.conftest import Embedded, Receiver, Registry
 
 REPORT, SBOM = "application/vnd.example.report", "application/vnd.example.sbom"
 

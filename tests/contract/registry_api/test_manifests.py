@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 import pytest
-from tests.contract.registry_api.conftest import Registry, manifest
 
 from pratique.oci import media_types
+from tests.contract.registry_api.conftest import Registry, manifest
 
 UNKNOWN = f"sha256:{'0' * 64}"
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.contract.registry_api.conftest import Registry
-
 from pratique.oci import media_types
+from tests.contract.registry_api.conftest import Registry
 
 
 async def test_the_push_of_a_tag_is_told_with_digest_and_references(registry: Registry) -> None:

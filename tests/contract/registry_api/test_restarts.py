@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import aiohttp
+
 from tests.contract.registry_api.conftest import Embedded, Real, Registry
 
 

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.support.databases import DatabaseFactory, PostgresFactory, SqliteFactory
-from tests.support.servers import PostgreSQL
 
 from pratique.storage.engine import Database
+from tests.support.databases import DatabaseFactory, PostgresFactory, SqliteFactory
+from tests.support.servers import PostgreSQL
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import asyncio
 import datetime as dt
 
 import pytest
-from tests.support.stored import HOST, REPOSITORY, count, decide, digest_of, push, scan_image, verdict
 
 from pratique.errors import MissingError
 from pratique.messages import DecisionTaken, parse_message
@@ -31,6 +30,7 @@ from pratique.storage.notifications import (
 )
 from pratique.storage.outbox import load_unpublished
 from pratique.storage.tags import load_tags_pointing_to, record_tag
+from tests.support.stored import HOST, REPOSITORY, count, decide, digest_of, push, scan_image, verdict
 
 A, B = digest_of("a"), digest_of("b")
 NOW = dt.datetime.now(dt.UTC)

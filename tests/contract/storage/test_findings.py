@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from tests.support.stored import COMPLETE, child, count, decide, digest_of, finding, image, inventory, package
 
 from pratique.errors import LimitExceeded, MissingError
 from pratique.findings import Finding, FindingKind, Severity
@@ -26,6 +25,7 @@ from pratique.storage.matches import (
     record_matches,
 )
 from pratique.storage.queries import list_affected_images
+from tests.support.stored import COMPLETE, child, count, decide, digest_of, finding, image, inventory, package
 
 A, B, C = digest_of("a"), digest_of("b"), digest_of("c")
 LAYER = str(digest_of("layer"))

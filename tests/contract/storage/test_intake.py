@@ -4,7 +4,6 @@ import asyncio
 import datetime as dt
 
 import pytest
-from tests.support.stored import HOST, REPOSITORY, count, digest_of, push, push_event, scan_image
 
 from pratique.errors import InvalidMessage
 from pratique.messages import ImagePushed, parse_message
@@ -13,6 +12,7 @@ from pratique.storage.intake import MAX_RAW_BYTES, Intake, record_push, record_r
 from pratique.storage.outbox import load_unpublished
 from pratique.storage.scans import lease_scan, load_scan, record_resolved
 from pratique.storage.tags import load_previous_digest, load_tag, load_tags_pointing_to
+from tests.support.stored import HOST, REPOSITORY, count, digest_of, push, push_event, scan_image
 
 A, B = digest_of("a"), digest_of("b")
 NOW = dt.datetime.now(dt.UTC)

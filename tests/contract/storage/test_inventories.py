@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
-from tests.support.stored import COMPLETE, DEBIAN, child, count, digest_of, image, inventory, package
 
 from pratique.errors import LimitExceeded, MissingError
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
@@ -25,6 +24,7 @@ from pratique.storage.images import (
     record_inventory,
 )
 from pratique.storage.layers import load_layer_results, record_layer_result
+from tests.support.stored import COMPLETE, DEBIAN, child, count, digest_of, image, inventory, package
 
 A, B, C = digest_of("a"), digest_of("b"), digest_of("c")
 LAYER = str(digest_of("layer"))

@@ -8,7 +8,6 @@ import datetime as dt
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from tests.support.stored import count
 
 from pratique.messages import DecisionTaken, ImagePushed, InventoryRecorded, parse_message
 from pratique.storage.audit import load_audit, record_audit
@@ -16,6 +15,7 @@ from pratique.storage.engine import Database
 from pratique.storage.outbox import OutboxRow, count_unpublished, enqueue, load_unpublished, mark_published, prune_published
 from pratique.storage.policies import NewWaiver, PolicyRow, load_policy, load_waivers, record_policy, record_waiver, revoke_waiver
 from pratique.storage.tokens import hash_token, load_token_by_hash, load_tokens, record_token, revoke_token
+from tests.support.stored import count
 
 MESSAGES = (
     ImagePushed(scan_id="s", correlation_id="c", priority="rescan"),

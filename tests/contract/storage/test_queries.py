@@ -3,8 +3,6 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 
-from tests.support.stored import HOST, REPOSITORY, decide, digest_of, push, scan_image
-
 from pratique.policy.verdict import VerdictStatus
 from pratique.storage.decisions import plan_actions
 from pratique.storage.engine import Database
@@ -17,6 +15,7 @@ from pratique.storage.queries import (
     oldest_queued_age,
 )
 from pratique.storage.scans import fail_scan, lease_scan, record_resolved, release_scan
+from tests.support.stored import HOST, REPOSITORY, decide, digest_of, push, scan_image
 
 A, B, C = digest_of("a"), digest_of("b"), digest_of("c")
 

@@ -4,7 +4,6 @@ import asyncio
 import datetime as dt
 
 import pytest
-from tests.support.stored import HOST, REPOSITORY, count, decide, digest_of, push, scan_image
 
 from pratique.errors import MissingError
 from pratique.messages import InventoryRecorded, parse_message
@@ -25,6 +24,7 @@ from pratique.storage.scans import (
 )
 from pratique.storage.stuck import announce_undecided, load_undecided
 from pratique.storage.tags import load_tag
+from tests.support.stored import HOST, REPOSITORY, count, decide, digest_of, push, scan_image
 
 A, B = digest_of("a"), digest_of("b")
 

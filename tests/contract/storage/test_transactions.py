@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from tests.support.databases import PostgresFactory
-from tests.support.servers import PostgreSQL
-from tests.support.stored import count, digest_of, push
 
 from pratique.errors import DatabaseUnavailable, RefusedError, SettingsError
 from pratique.storage.audit import load_audit, record_audit
 from pratique.storage.engine import Database
 from pratique.storage.outbox import count_unpublished
+from tests.support.databases import PostgresFactory
+from tests.support.servers import PostgreSQL
+from tests.support.stored import count, digest_of, push
 
 
 async def test_an_exception_leaves_nothing_behind(db: Database) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.osv_mirror import EXTRACT, make_affected, make_record, write_mirror
 
 from pratique.advisories.compiler import compile_database
 from pratique.advisories.database import AdvisoryDatabase
 from pratique.advisories.mirror import MirrorLimits
 from pratique.errors import DatabaseUnavailable, InputError, InvalidAdvisory, LimitExceeded
+from tests.support.osv_mirror import EXTRACT, make_affected, make_record, write_mirror
 
 _CRITICAL = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]
 

@@ -8,6 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from pratique.advisories.compiler import compile_database
+from pratique.advisories.database import AdvisoryDatabase
+from pratique.errors import InvalidAdvisory, InvalidVersion, SettingsError
+from pratique.findings import FindingKind, Severity
+from pratique.inventory.coverage import CoverageStatus, FeedState
+from pratique.inventory.package import Package
+from pratique.oci.digest import Digest
 from tests.support.osv_mirror import (
     EXTRACT,
     assert_same_answer,
@@ -18,14 +26,6 @@ from tests.support.osv_mirror import (
     read_extract,
     write_mirror,
 )
-
-from pratique.advisories.compiler import compile_database
-from pratique.advisories.database import AdvisoryDatabase
-from pratique.errors import InvalidAdvisory, InvalidVersion, SettingsError
-from pratique.findings import FindingKind, Severity
-from pratique.inventory.coverage import CoverageStatus, FeedState
-from pratique.inventory.package import Package
-from pratique.oci.digest import Digest
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.osv_mirror import make_affected, make_record
 
 from pratique.advisories.osv import Event, EventKind, parse_advisory
 from pratique.errors import InvalidAdvisory
+from tests.support.osv_mirror import make_affected, make_record
 
 
 def _parse(record: dict[str, Any]) -> Any:

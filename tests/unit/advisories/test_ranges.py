@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.osv_mirror import make_affected, make_record, naive_fix, naive_is_affected
 
 from pratique.advisories.osv import parse_advisory
 from pratique.advisories.ranges import AffectedVersions, VersionSet, evaluate_affected
 from pratique.advisories.versions import sort_key
 from pratique.errors import InvalidAdvisory
+from tests.support.osv_mirror import make_affected, make_record, naive_fix, naive_is_affected
 
 
 def _evaluate(*entries: dict[str, Any]) -> tuple[VersionSet, int]:

@@ -6,7 +6,6 @@ import pkgutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.layer_results import layer_file, read
 
 from pratique.inventory import analyzers
 from pratique.inventory.analyzer import Analyzer, LayerFile
@@ -14,6 +13,7 @@ from pratique.inventory.analyzers import ANALYZERS, ANALYZERS_KEY, PASS_VERSION
 from pratique.inventory.analyzers._records import MAX_STANZAS
 from pratique.inventory.distribution import DISTRIBUTION_PATHS
 from pratique.inventory.package import Distribution, Package
+from tests.support.layer_results import layer_file, read
 
 PATHS = {
     "apk": ["lib/apk/db/installed"],

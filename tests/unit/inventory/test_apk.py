@@ -1,9 +1,9 @@
 """apk's installed database."""
 
 import pytest
-from tests.support.layer_results import asset_file, layer_file, packages
 
 from pratique.inventory.analyzers.apk import ANALYZER, parse
+from tests.support.layer_results import asset_file, layer_file, packages
 
 INSTALLED = "lib/apk/db/installed"
 

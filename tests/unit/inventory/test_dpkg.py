@@ -1,9 +1,9 @@
 """dpkg's status file."""
 
 import pytest
-from tests.support.layer_results import asset_file, layer_file, packages
 
 from pratique.inventory.analyzers.dpkg import ANALYZER, parse
+from tests.support.layer_results import asset_file, layer_file, packages
 
 STATUS = "var/lib/dpkg/status"
 

@@ -78,7 +78,9 @@ def test_nothing_is_answered_for_bytes_that_were_not_promised() -> None:
 
 
 def test_the_last_entry_of_a_path_wins() -> None:
-    tar = make_tar([Entry(STATUS, b"old\n!\n"), Entry("etc/release", b"gone\n"), Entry(STATUS, b"new\n"), Entry("etc/release", kind=DIRECTORY)])
+    tar = make_tar(
+        [Entry(STATUS, b"old\n!\n"), Entry("etc/release", b"gone\n"), Entry(STATUS, b"new\n"), Entry("etc/release", kind=DIRECTORY)]
+    )
     result = scan(tar)
     assert names(result) == {STATUS: ["new"]}
     assert result.gaps == ()
@@ -94,7 +96,9 @@ def test_what_was_read_before_a_parser_gave_up_counts() -> None:
 
 
 def test_a_pattern_that_fails_costs_one_file() -> None:
-    broken = Analyzer(name="broken", version=1, paths=PathPattern(names=frozenset({"x"}), accept=lambda path: 1 / 0 > len(path)), parse=parse_lines)
+    broken = Analyzer(
+        name="broken", version=1, paths=PathPattern(names=frozenset({"x"}), accept=lambda path: len(path) < 1 / 0), parse=parse_lines
+    )
     result = scan(make_tar([Entry("x"), Entry("LINES", b"one\n")]), analyzers=[broken, LINES])
     assert names(result) == {"LINES": ["one"]}
     assert reasons(result) == ["x: internal error ZeroDivisionError in an analyzer's path pattern"]
@@ -133,7 +137,9 @@ def test_without_a_second_look_a_link_is_a_gap() -> None:
     ],
 )
 def test_a_symbolic_link_to_a_file_of_the_layer_is_read(links: dict[str, str]) -> None:
-    files = [Entry("far/real", b"one\n"), Entry("var/lib/db/real", b"one\n")] if links == {STATUS: "real"} else [Entry("far/real", b"one\n")]
+    files = (
+        [Entry("far/real", b"one\n"), Entry("var/lib/db/real", b"one\n")] if links == {STATUS: "real"} else [Entry("far/real", b"one\n")]
+    )
     tar = make_tar([*(Entry(path, kind=SYMLINK, target=target) for path, target in links.items()), *files])
     result = scan(tar)
     assert names(result) == {STATUS: ["one"]}
@@ -244,7 +250,14 @@ PART = st.sampled_from(["a", "b", "LINES", "status", "x.list", ".list", "etc"])
 PATHS = st.lists(PART, min_size=1, max_size=3).map("/".join)
 SUFFIXES = st.lists(st.sampled_from(["", ".list", "t", "LINES"]), max_size=2).map(tuple)
 ACCEPT: st.SearchStrategy[Callable[[str], bool] | None] = st.sampled_from([None, lambda path: len(path) % 2 == 0])
-PATTERNS = st.builds(PathPattern, paths=st.frozensets(PATHS), names=st.frozensets(PART), directories=st.frozensets(PATHS | st.just("")), suffixes=SUFFIXES, accept=ACCEPT)
+PATTERNS = st.builds(
+    PathPattern,
+    paths=st.frozensets(PATHS),
+    names=st.frozensets(PART),
+    directories=st.frozensets(PATHS | st.just("")),
+    suffixes=SUFFIXES,
+    accept=ACCEPT,
+)
 
 
 @given(st.lists(PATTERNS, max_size=4), PATHS)

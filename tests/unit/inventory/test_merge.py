@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.layer_results import analyzed, deb, failed, layer, npm, unreadable
 
 from pratique.inventory.analyzers import ANALYZERS
 from pratique.inventory.coverage import CoverageItem, CoverageStatus
 from pratique.inventory.inventory import Inventory
 from pratique.inventory.merge import MAX_DEPTH, ScannedLayer, merge_layers
 from pratique.inventory.package import Distribution, Package
+from tests.support.layer_results import analyzed, deb, failed, layer, npm, unreadable
 
 STATUS = "var/lib/dpkg/status"
 LODASH = "app/node_modules/lodash/package.json"

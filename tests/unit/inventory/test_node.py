@@ -1,10 +1,10 @@
 """Node packages."""
 
 import pytest
-from tests.support.layer_results import asset_file, layer_file
 
 from pratique.errors import InvalidRecord
 from pratique.inventory.analyzers.node import ANALYZER, parse
+from tests.support.layer_results import asset_file, layer_file
 
 ROOT = "usr/lib/node_modules/a/package.json"
 

@@ -1,11 +1,11 @@
 """Files that name the distribution."""
 
 import pytest
-from tests.support.layer_results import asset_file, layer_file
 
 from pratique.errors import InvalidRecord
 from pratique.inventory.analyzers.os_release import ANALYZER, parse
 from pratique.inventory.package import Distribution
+from tests.support.layer_results import asset_file, layer_file
 
 OS_RELEASE = "etc/os-release"
 

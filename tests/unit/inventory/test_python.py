@@ -1,10 +1,10 @@
 """Python distributions."""
 
 import pytest
-from tests.support.layer_results import asset_file, layer_file
 
 from pratique.errors import InvalidRecord
 from pratique.inventory.analyzers.python import ANALYZER, MAX_HEADER_BYTES, parse
+from tests.support.layer_results import asset_file, layer_file
 
 METADATA = "usr/lib/python3/site-packages/x.dist-info/METADATA"
 

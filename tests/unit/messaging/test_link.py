@@ -7,10 +7,10 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.support.brokers import publish
 
 from pratique.errors import BrokerUnavailable
 from pratique.messaging.rabbitmq import RabbitBroker
+from tests.support.brokers import publish
 
 
 @pytest.fixture

@@ -79,11 +79,15 @@ def read_with_tarfile(tar: bytes) -> list[tuple[str, str, bytes | str]]:
     return found
 
 
-NAME = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=60).filter(lambda part: part not in {".", ".."})
+NAME = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=60).filter(
+    lambda part: part not in {".", ".."}
+)
 PATH = st.lists(NAME, min_size=1, max_size=5).map("/".join)
 KINDS = st.sampled_from([tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
 ENTRIES = st.lists(
-    st.builds(Entry, PATH, st.binary(max_size=2000)) | st.builds(lambda path, kind, target: Entry(path, kind=kind, target=target), PATH, KINDS, PATH), max_size=8
+    st.builds(Entry, PATH, st.binary(max_size=2000))
+    | st.builds(lambda path, kind, target: Entry(path, kind=kind, target=target), PATH, KINDS, PATH),
+    max_size=8,
 )
 
 
@@ -116,11 +120,22 @@ def build_tree(folder: Path) -> None:
 def test_what_gnu_tar_writes_is_read_as_tarfile_does(tmp_path: Path, tar_format: str) -> None:
     build_tree(tmp_path)
     made = subprocess.run(["tar", "-C", str(tmp_path), f"--format={tar_format}", "-cf", "-", "."], capture_output=True, check=False)
-    expected = [(kind, path.removeprefix("./"), value if kind != "hard link" else str(value).removeprefix("./")) for kind, path, value in read_with_tarfile(made.stdout)]
+    expected = [
+        (kind, path.removeprefix("./"), value if kind != "hard link" else str(value).removeprefix("./"))
+        for kind, path, value in read_with_tarfile(made.stdout)
+    ]
     assert walk(made.stdout).met == [found for found in expected if found[1] != "."]
 
 
-@pytest.mark.parametrize("options", [["--format=gnu"], ["--format=pax", "--sparse-version=0.0"], ["--format=pax", "--sparse-version=0.1"], ["--format=pax", "--sparse-version=1.0"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--format=gnu"],
+        ["--format=pax", "--sparse-version=0.0"],
+        ["--format=pax", "--sparse-version=0.1"],
+        ["--format=pax", "--sparse-version=1.0"],
+    ],
+)
 def test_sparse_files_are_passed_over_whole(tmp_path: Path, options: list[str]) -> None:
     with (tmp_path / "a-sparse").open("wb") as out:
         for number in range(60):  # more holes than one GNU header has room for
@@ -128,7 +143,9 @@ def test_sparse_files_are_passed_over_whole(tmp_path: Path, options: list[str]) 
             out.write(b"data")
         out.truncate(60 * 200_000)
     (tmp_path / "b-next").write_bytes(b"next")
-    tar = subprocess.run(["tar", "-C", str(tmp_path), "-S", *options, "-cf", "-", "a-sparse", "b-next"], capture_output=True, check=True).stdout
+    tar = subprocess.run(
+        ["tar", "-C", str(tmp_path), "-S", *options, "-cf", "-", "a-sparse", "b-next"], capture_output=True, check=True
+    ).stdout
     assert len(tar) < 1_000_000
     assert walk(tar, 512).met == [("unread", "a-sparse", "stored as a sparse file"), ("file", "b-next", b"next")]
 
@@ -185,12 +202,25 @@ def test_pax_records_survive_a_round_trip(records: dict[bytes, bytes]) -> None:
 
 
 def test_a_pax_size_and_path_replace_those_of_the_header() -> None:
-    tar = pax(pax_record(b"size", b"3") + pax_record(b"path", b"real")) + header(b"x", b"%011o\0" % 0) + b"abc".ljust(512, b"\0") + header(b"y") + bytes(1024)
+    tar = (
+        pax(pax_record(b"size", b"3") + pax_record(b"path", b"real"))
+        + header(b"x", b"%011o\0" % 0)
+        + b"abc".ljust(512, b"\0")
+        + header(b"y")
+        + bytes(1024)
+    )
     assert walk(tar).met == [("file", "real", b"abc"), ("file", "y", b"")]
 
 
 def test_an_extended_header_counts_for_one_entry_only() -> None:
-    tar = pax(pax_record(b"path", b"first")) + header(b"x") + header(b"second") + pax(pax_record(b"comment", b"c")) + header(b"third") + bytes(1024)
+    tar = (
+        pax(pax_record(b"path", b"first"))
+        + header(b"x")
+        + header(b"second")
+        + pax(pax_record(b"comment", b"c"))
+        + header(b"third")
+        + bytes(1024)
+    )
     assert [path for _, path, _ in walk(tar).met] == ["first", "second", "third"]
 
 
@@ -225,7 +255,9 @@ def test_bytes_of_any_kind_are_walked_or_refused(content: bytes) -> None:
 @settings(max_examples=200)
 @given(st.data())
 def test_a_damaged_header_is_walked_or_refused(data: st.DataObject) -> None:
-    tar = bytearray(make_tar([Entry("a" * 150, b"x" * 700), Entry("b", kind=tarfile.SYMTYPE, target="c")], data.draw(st.sampled_from(FORMATS[1:]))))
+    tar = bytearray(
+        make_tar([Entry("a" * 150, b"x" * 700), Entry("b", kind=tarfile.SYMTYPE, target="c")], data.draw(st.sampled_from(FORMATS[1:])))
+    )
     block = data.draw(st.integers(0, 6)) * 512
     for _ in range(data.draw(st.integers(1, 4))):
         tar[block + data.draw(st.integers(0, 511))] = data.draw(st.integers(0, 255))

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
-from tests.support.images import ImageLayout, decompress, make_image, make_index, make_layer
 
 from pratique.errors import DigestMismatch, InputError, InvalidManifest, InvalidReference, LimitExceeded, MissingError
 from pratique.oci import media_types
@@ -21,6 +20,7 @@ from pratique.oci.manifest import Descriptor, Index, Manifest, pair_layers, pars
 from pratique.registry.client import Registries
 from pratique.registry.interface import ImageSource
 from pratique.registry.targets import open_source
+from tests.support.images import ImageLayout, decompress, make_image, make_index, make_layer
 
 LAYERS = [make_layer({"etc/hostname": b"one"}), make_layer({"big": bytes(3 * 1024 * 1024 + 5)}, compression="")]
 

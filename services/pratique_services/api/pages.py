@@ -1,0 +1,1 @@
+def add_pages(app, access, commands): pass
