@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pratique.errors import InputError, InvalidManifest, LimitExceeded, MissingError
@@ -144,6 +144,7 @@ class Scanner:
             result = await self._pool.scan(layer, stream)
         except (InputError, MissingError) as error:
             return ScannedLayer(digest=digest, result=None, gap=_gap("layer", f"{digest}: {error}"))
+        result = replace(result, diff_id=str(layer.diff_id))  # the pass has compared it: by this the result is known again
         await self._store.record(digest, result)
         return ScannedLayer(digest=digest, result=result, gap=None)
 

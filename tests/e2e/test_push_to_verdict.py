@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import urllib.request
@@ -48,7 +49,7 @@ def test_a_real_debian_image_is_judged_promoted_and_signed_for_both_cosigns(
     pratique = deploy(kind)
     registry = docker_registry(**pratique.webhook)
     pratique.configure(registry).start_all()
-    layout = make_image(tmp_path / "debian", [debian_rootfs("bullseye").read_bytes()])
+    layout = make_image(tmp_path / "debian", [gzip.compress(debian_rootfs("bullseye").read_bytes(), 1)])
     push(layout, f"{registry.host}/team-a/debian:11")
 
     code, document = pratique.status(f"{registry.host}/team-a/debian:11", timeout=90)

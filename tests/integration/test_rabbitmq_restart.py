@@ -43,7 +43,7 @@ class Traffic:
                 for number in range(MESSAGES):
                     await self._publish_until_confirmed(broker, f"m{number}")
                     await asyncio.sleep(0.005)
-                while self.handled.keys() != EVERY:  # noqa: ASYNC110 - a plain wait reads better here than an event
+                while self.handled.keys() != EVERY:
                     await asyncio.sleep(0.05)
             self.dead = len(await broker.list_dead(QUEUE))
         finally:

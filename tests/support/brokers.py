@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 from pratique.messaging.interface import Broker, Consumer, Delivery
 
-PATIENCE = 15.0
+PATIENCE = 30.0
 """Seconds after which something that should happen at once has not happened."""
 
 
@@ -80,5 +80,14 @@ async def publish(broker: Broker, queue: str, *message_ids: str, body: bytes = b
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until `condition` holds; counts of a broker may lag a moment behind."""
     async with asyncio.timeout(PATIENCE):
-        while not await condition():  # noqa: ASYNC110 - nothing tells us when a broker's count changes
+        while not await condition():
             await asyncio.sleep(0.02)
+
+
+async def depth_becomes(broker: Broker, queue: str, count: int) -> None:
+    """Wait until so many messages wait in `queue`: RabbitMQ counts a moment late."""
+
+    async def is_so_deep() -> bool:
+        return await broker.depth(queue) == count
+
+    await eventually(is_so_deep)

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -60,6 +61,12 @@ class Access:
     def is_secure(self) -> bool:
         """Tell whether people come over https, so that cookies may be kept to it."""
         return self.settings.public_url.startswith("https://")
+
+    @property
+    def origin(self) -> str:
+        """Where people open the pages, as browsers name it in `Origin`."""
+        parts = urlsplit(self.settings.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def cookie(self) -> str:

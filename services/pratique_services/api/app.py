@@ -16,7 +16,7 @@ from pratique.runtime.settings import Settings
 from pratique.storage.engine import Database
 from pratique_services.api import pages
 from pratique_services.api.access import Access
-from pratique_services.api.answers import NO_STORE, Problem, answer_problems, json_answer
+from pratique_services.api.answers import NO_STORE, answer_problems, json_answer
 from pratique_services.api.commands import Commands
 from pratique_services.api.endpoints import Call
 from pratique_services.api.inputs import NothingInput, parse_input, parse_query, read_body
@@ -64,12 +64,12 @@ def _serve(operation: Operation, access: Access, commands: Commands) -> _Handler
 async def _read_input(operation: Operation, request: web.Request) -> msgspec.Struct:
     match operation.place:
         case "query":
-            return parse_query(operation.takes, request.query)
+            return parse_query(operation.takes, request)
         case "path":
-            parse_query(NothingInput, request.query)
+            parse_query(NothingInput, request)
             return parse_input(operation.takes, request.match_info)
         case "body":
-            parse_query(NothingInput, request.query)
+            parse_query(NothingInput, request)
             return await read_body(operation.takes, request)
 
 
@@ -80,6 +80,3 @@ def _serve_document(document: object) -> _Handler:
         return web.Response(body=content, content_type="application/json", headers={"X-Content-Type-Options": "nosniff"})
 
     return serve
-
-
-__all__ = ["Problem", "add_routes", "create_api", "mount"]

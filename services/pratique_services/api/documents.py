@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ from pratique.storage.queries import AffectedImage, ImageSummary, StatusView
 from pratique.storage.scans import ScanRow
 from pratique.storage.text import utc_now
 from pratique_services.api.settling import is_settled
+
+_DocumentT = TypeVar("_DocumentT", bound="Document")
 
 
 def _shown_as(name: str) -> msgspec.Meta:
@@ -309,7 +311,8 @@ def affected_document(image: AffectedImage) -> Affected:
     return Affected(host=image.host, repository=image.repository, digest=image.digest, tags=image.tags, packages=packages)
 
 
-def _same_fields(kind: Any, row: object) -> Any:  # noqa: ANN401 - a document of a row with the same names
+def _same_fields(kind: type[_DocumentT], row: object) -> _DocumentT:
+    """Describe a row whose fields have the document's names."""
     return kind(**{name: getattr(row, name) for name in kind.__struct_fields__})
 
 

@@ -30,6 +30,7 @@ from pratique_services.api.inputs import (
 )
 from pratique_services.api.lookup import is_artifact, load_contents, load_known, load_report, load_scanned
 from pratique_services.api.paging import (
+    AffectedKey,
     FindingKey,
     PackageKey,
     cut,
@@ -138,7 +139,7 @@ async def read_audit(call: Call, asked: AuditQuery) -> documents.AuditLines:
 
 async def read_where(call: Call, asked: WhereQuery) -> documents.Where:
     """Answer where a vulnerability is."""
-    name, after = vulnerability_name(asked.vulnerability), decode_cursor(asked.after, tuple[str, str, str])
+    name, after = vulnerability_name(asked.vulnerability), decode_cursor(asked.after, AffectedKey)
     async with call.database.reading() as session:
         found = await list_affected_images(session, name, after=after, limit=asked.limit + 1)
     page = cut(found, asked.limit, affected_cursor)
@@ -166,4 +167,4 @@ def vulnerability_name(text: str) -> str:
 
 def affected_cursor(image: AffectedImage) -> str:
     """Name an image in a list of affected ones."""
-    return encode_cursor((image.host, image.repository, image.digest))
+    return encode_cursor(AffectedKey(image.host, image.repository, image.digest))

@@ -5,21 +5,23 @@ Names that no struct has are refused: a misspelt filter is a missing one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
-from multidict import MultiMapping
 
 from pratique.oci.reference import Reference
 from pratique_services.api.answers import Problem
 
 MAX_LIMIT = 200  # entries a page: protects the memory of both sides
-_HOST = r"(?:localhost|[a-z0-9]+(?:[.-][a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*)(?::[0-9]{1,5})?|[a-z0-9]+(?:[.-][a-z0-9]+)*:[0-9]{1,5}|\[[0-9a-f:]+\](?::[0-9]{1,5})?"
+_LABELS = "[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*"
+_HOST = rf"(?:localhost|{_LABELS}\.[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?|{_LABELS}:[0-9]{{1,5}}"
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _DIGEST = r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
+_REGEX = re.compile("`str` matching regex .*(?= - at )")
 _InputT = TypeVar("_InputT", bound="Input")
 
 ReferenceText = Annotated[
@@ -36,11 +38,11 @@ Verdicts = Literal["pass", "fail", "incomplete"]
 SeverityWord = Literal["critical", "high", "medium", "low", "negligible", "unknown"]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, description="How many entries at most.")]
 IdText = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$", description="32 hex digits.")]
-_Cursor = Annotated[
+Cursor = Annotated[
     str,
     msgspec.Meta(min_length=1, max_length=2048, pattern="^[A-Za-z0-9_-]+$", description="Go on after here: `next` of the page before."),
 ]
-_IdCursor = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$", description="Go on after here: `next` of the page before.")]
+IdCursor = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$", description="Go on after here: `next` of the page before.")]
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,7 +78,7 @@ class ImagesQuery(Input, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    after: _IdCursor | None = None
+    after: IdCursor | None = None
     limit: Limit = 50
 
 
@@ -84,14 +86,14 @@ class FindingsQuery(OfImage, frozen=True, kw_only=True):
     """Which findings of an image."""
 
     severity: Annotated[SeverityWord, msgspec.Meta(description="Only findings of this severity.")] | None = None
-    after: _Cursor | None = None
+    after: Cursor | None = None
     limit: Limit = 100
 
 
 class PackagesQuery(OfImage, frozen=True, kw_only=True):
     """Which packages of an image."""
 
-    after: _Cursor | None = None
+    after: Cursor | None = None
     limit: Limit = 100
 
 
@@ -113,7 +115,7 @@ class AuditQuery(Input, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    after: _IdCursor | None = None
+    after: IdCursor | None = None
     limit: Limit = 100
 
 
@@ -130,7 +132,7 @@ class WhereQuery(Input, frozen=True, kw_only=True):
             examples=["CVE-2021-44228"],
         ),
     ]
-    after: _Cursor | None = None
+    after: Cursor | None = None
     limit: Limit = 50
 
 
@@ -145,16 +147,15 @@ def parse_input(kind: type[_InputT], values: Mapping[str, Any]) -> _InputT:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Problem(400, str(error)) from error
+        raise Problem(400, _explain(error)) from error
 
 
-def parse_query(kind: type[_InputT], query: MultiMapping[str]) -> _InputT:
+def parse_query(kind: type[_InputT], request: web.Request) -> _InputT:
     """Read a query, in which every name may be there once. Raises Problem 400."""
-    names = list(query.keys())
-    doubles = sorted({name for name in names if names.count(name) > 1}) if len(names) != len(set(names)) else []
-    if doubles:
-        raise Problem(400, f"expected each parameter once, got {', '.join(doubles)[:200]} more than once")
-    return parse_input(kind, dict(query))
+    names = list(request.query)
+    if len(names) != len(set(names)):
+        raise Problem(400, "expected each parameter of the query once, got one more than once")
+    return parse_input(kind, dict(request.query))
 
 
 async def read_body(kind: type[_InputT], request: web.Request) -> _InputT:
@@ -164,7 +165,12 @@ async def read_body(kind: type[_InputT], request: web.Request) -> _InputT:
     try:
         return msgspec.json.decode(await request.read(), type=kind, strict=True)
     except msgspec.DecodeError as error:
-        raise Problem(400, str(error)) from error
+        raise Problem(400, _explain(error)) from error
+
+
+def _explain(error: msgspec.DecodeError) -> str:
+    """Leave regular expressions out: they are in the OpenAPI document, for programs."""
+    return _REGEX.sub("text in the form that /api/openapi.json describes", str(error))
 
 
 def parse_reference(text: str) -> Reference:

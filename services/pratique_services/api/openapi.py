@@ -50,7 +50,7 @@ def build_document(*, anonymous_read: bool) -> Mapping[str, Any]:
 
 
 def _describe(operation: Operation, anonymous_read: bool) -> Mapping[str, Any]:
-    needs_none = [{}] if anonymous_read and operation.scope == "read" else []
+    needs_none: list[dict[str, list[str]]] = [{}] if anonymous_read and operation.scope == "read" else []
     return {
         "operationId": operation.name,
         "summary": operation.summary,
@@ -110,7 +110,11 @@ def _schemas() -> dict[str, Any]:
     bodies = [operation.takes for operation in OPERATIONS if operation.place == "body"]
     kinds: list[type[Document | msgspec.Struct]] = [*answers, *bodies, Error]
     _, components = msgspec.json.schema_components(list(dict.fromkeys(kinds)), ref_template=_REF)
-    return dict(components) | _report_schemas()
+    return {name: _cleaned(schema) for name, schema in components.items()} | _report_schemas()
+
+
+def _cleaned(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**schema, "description": inspect.cleandoc(schema["description"])}
 
 
 def _report_schemas() -> dict[str, Any]:

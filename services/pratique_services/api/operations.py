@@ -10,7 +10,7 @@ from pratique_services.api import documents, endpoints, inputs
 from pratique_services.api.access import Scope
 
 PREFIX = "/api"
-REPORT = "Report"
+REPORT: Literal["Report"] = "Report"
 """The answer that is described by the JSON report's own schema."""
 
 

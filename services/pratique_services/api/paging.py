@@ -10,7 +10,7 @@ import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -18,11 +18,33 @@ from pratique.findings import Finding
 from pratique.inventory.package import InstalledPackage
 from pratique_services.api.answers import Problem
 
-FindingKey = tuple[int, int, str, str]
-PackageKey = tuple[str, str]
 _KEY_CHARACTERS = 120  # of a text in a cursor: names from images have any length, request lines have not
 _ItemT = TypeVar("_ItemT")
 _KeyT = TypeVar("_KeyT", bound=tuple[int | str, ...])
+
+
+class FindingKey(NamedTuple):
+    """The order of findings: worst first, those that an update ends before the others, then by name."""
+
+    descending_severity: int
+    has_no_fix: bool
+    name: str
+    rest: str
+
+
+class PackageKey(NamedTuple):
+    """The order of packages: by package URL."""
+
+    purl: str
+    rest: str
+
+
+class AffectedKey(NamedTuple):
+    """The order of images that a vulnerability is in."""
+
+    host: str
+    repository: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +68,17 @@ def page_of(items: Iterable[_ItemT], key: Callable[[_ItemT], _KeyT], *, after: _
 
 
 def finding_key(finding: Finding) -> FindingKey:
-    """Order findings: worst first, those that an update ends before the others, then by name."""
+    """Make a finding's key."""
     rest = (finding.id, finding.kind, finding.package, finding.installed, finding.path, finding.layer, finding.title)
-    return -finding.severity, not finding.is_fixable, finding.id[:_KEY_CHARACTERS], _hash(rest)
+    return FindingKey(-finding.severity, not finding.is_fixable, finding.id[:_KEY_CHARACTERS], _hash(rest))
 
 
 def package_key(installed: InstalledPackage) -> PackageKey:
-    """Order packages by their package URL."""
+    """Make a package's key."""
     purl = installed.package.purl
-    return purl[:_KEY_CHARACTERS], _hash((purl, installed.package.source_name, installed.package.source_version, installed.paths))
+    return PackageKey(
+        purl[:_KEY_CHARACTERS], _hash((purl, installed.package.source_name, installed.package.source_version, installed.paths))
+    )
 
 
 def encode_cursor(key: tuple[int | str, ...]) -> str:

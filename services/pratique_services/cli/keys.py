@@ -16,14 +16,21 @@ _NAMES = {"signing": "signs images that passed; its public key is what clusters 
 
 def generate(options: argparse.Namespace) -> int:
     """Make both key pairs; existing files are never overwritten."""
+    files = {name: (options.directory / f"{name}.key", options.directory / f"{name}.pub") for name in _NAMES}
+    existing = [str(path) for pair in files.values() for path in pair if path.exists()]
+    if existing:  # before anything is written: half a set helps nobody
+        raise SettingsError(f"{', '.join(existing)}: a key is never overwritten, move it away first")
     password = _read_password()
-    options.directory.mkdir(parents=True, exist_ok=True)
-    for name, purpose in _NAMES.items():
-        key = SigningKey.generate()
-        key.save_private(options.directory / f"{name}.key", password)
-        public = options.directory / f"{name}.pub"
-        public.write_bytes(key.public_pem())
-        print(f"{options.directory / f'{name}.key'} and {public}: {purpose}")
+    try:
+        options.directory.mkdir(parents=True, exist_ok=True)
+        for name, (private, public) in files.items():
+            key = SigningKey.generate()
+            key.save_private(private, password)
+            with public.open("xb") as file:
+                file.write(key.public_pem())
+            print(f"{private} and {public}: {_NAMES[name]}")
+    except OSError as error:
+        raise SettingsError(f"cannot write into {options.directory}: {error.strerror}") from error
     return EXIT_OK
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,9 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, EXIT_UNFINISHED)
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_UNFINISHED)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output left, as `| head` does
-        return EXIT_OK
+    except BrokenPipeError:  # the reader of our output left, as `| head` does; it has not seen the end, so this is no pass
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains about what is still to be written
+        return EXIT_UNFINISHED
+    except Exception:  # noqa: BLE001 - a bug must not look like a violated policy: Python itself would exit with 1
+        traceback.print_exc()
+        return _fail("this is a bug in pratique, please report it", EXIT_UNFINISHED)
 
 
 def build_parser() -> argparse.ArgumentParser:

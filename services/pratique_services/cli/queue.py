@@ -11,6 +11,7 @@ from pratique.errors import SettingsError
 from pratique.messages import QUEUES
 from pratique.messaging.factory import open_broker
 from pratique.messaging.interface import RetryPolicy
+from pratique.reports.printable import printable
 from pratique.runtime.settings import load_settings
 from pratique_services.cli.main import EXIT_OK
 
@@ -24,7 +25,7 @@ def list_queues(options: argparse.Namespace) -> int:
     for queue in queues:
         print(f"{queue['queue']:<14} {queue['depth']:>6} waiting {len(queue['dead']):>6} dead")
         for letter in queue["dead"]:
-            print(f"  {letter['message_id']}  {letter['died_at']}  after {letter['attempts']} attempts: {letter['reason']}")
+            print(f"  {letter['message_id']}  {letter['died_at']}  after {letter['attempts']} attempts: {printable(letter['reason'])}")
     return EXIT_OK
 
 

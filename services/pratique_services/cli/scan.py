@@ -28,6 +28,7 @@ from pratique.policy.verdict import Verdict, VerdictStatus
 from pratique.registry.access import RegistryAccess
 from pratique.registry.client import Registries
 from pratique.registry.targets import open_source
+from pratique.reports.printable import printable
 from pratique.reports.report import Report, Target, sorted_findings
 from pratique.runtime.layer_pool import LayerPool
 from pratique.scanning import InspectedImage, Inspection, MemoryLayerStore, Scanner
@@ -54,7 +55,7 @@ def sbom(options: argparse.Namespace) -> int:
     report = asyncio.run(_report(options, with_findings=False))
     _write(_render(report, options.format, options.output), options.output)
     for gap in report.coverage.gaps:
-        print(f"pratique: not covered: {gap.name}: {gap.reason}", file=sys.stderr)
+        print(f"pratique: not covered: {printable(gap.name)}: {printable(gap.reason)}", file=sys.stderr)
     return EXIT_UNFINISHED if report.coverage.gaps else EXIT_OK
 
 
@@ -145,7 +146,7 @@ def _target(text: str, inspection: Inspection) -> Target:
     distribution = next((image.inventory.distribution for image in readable if image.inventory.distribution), None)
     state = eol_state(distribution)
     return Target(
-        reference=text,
+        reference=text.encode("utf-8", "backslashreplace").decode(),  # a path may hold any bytes
         digest=str(root.descriptor.digest) if root else None,
         platform=",".join(platforms) or None,
         distribution=distribution,
@@ -172,7 +173,6 @@ def _subject(text: str, target: Target) -> Subject:
 
 
 def _read_policy(path: Path) -> PolicyDocument:
-
     try:
         return parse_policy(path.read_bytes())
     except OSError as error:

@@ -14,6 +14,7 @@ import aiohttp
 
 from pratique.errors import MissingError, PratiqueError, RefusedError, UnavailableError
 from pratique.oci.reference import Reference
+from pratique.reports.printable import printable
 from pratique_services.cli.main import EXIT_OK, EXIT_UNFINISHED, EXIT_VIOLATED
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
@@ -32,7 +33,7 @@ def status(options: argparse.Namespace) -> int:
     else:
         _print(document)
     decision = document.get("decision")
-    return _EXITS[decision["verdict"]["status"]] if decision else EXIT_UNFINISHED
+    return _EXITS.get(decision["verdict"]["status"], EXIT_UNFINISHED) if decision else EXIT_UNFINISHED
 
 
 def release(options: argparse.Namespace) -> int:
@@ -72,11 +73,14 @@ async def _ask(options: argparse.Namespace, method: str, reference: Reference) -
             session.request(method, f"{server}/api/v1/{path}", **arguments) as response,  # type: ignore[arg-type]
         ):
             body = await response.json(content_type=None)
+            if not isinstance(body, dict):
+                raise UnavailableError(f"{server} answered {response.status} with something else than an object: is that pratique?")
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise UnavailableError(f"{server} gives no answer ({error or type(error).__name__}): is `pratique up` running there?") from error
     if response.status < 300:  # noqa: PLR2004
-        return dict(body)
-    raise _refusal(response.status, str(body.get("error", {}).get("message", "no reason given")))
+        return body
+    problem = body.get("error")
+    raise _refusal(response.status, str(problem.get("message") if isinstance(problem, dict) else "no reason given"))
 
 
 def _refusal(status: int, message: str) -> PratiqueError:
@@ -97,9 +101,9 @@ def _print(document: Mapping[str, Any]) -> None:
     verdict = decision["verdict"]
     print(f"decision: {verdict['status']} by policy {verdict['policy']} at {decision['decided_at']}")
     for reason in verdict["reasons"]:
-        print(f"          - {reason['message']}")
+        print(f"          - {printable(reason['message'])}")
     for action in document["actions"]:
-        print(f"action:   {action['kind']}: {action['outcome']} ({action['detail'] or 'not begun'})")
+        print(f"action:   {action['kind']}: {action['outcome']} ({printable(action['detail'] or 'not begun')})")
 
 
 def _state_line(document: Mapping[str, Any]) -> str:
@@ -107,5 +111,5 @@ def _state_line(document: Mapping[str, Any]) -> str:
     if scan is None:
         return "none"
     age = f", waiting for {scan['queue_age_s']:.0f} s" if scan.get("queue_age_s") is not None else ""
-    error = f", last error: {scan['last_error']}" if scan.get("last_error") else ""
+    error = f", last error: {printable(scan['last_error'])}" if scan.get("last_error") else ""
     return f"{scan['state']}, attempt {scan['attempt']}{age}{error}"

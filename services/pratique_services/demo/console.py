@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,9 @@ _PLAIN_WIDTH = 120  # where there is no terminal to ask
 _MAX_WIDTH = 140  # longer lines are hard to read
 _LABEL = 12
 _SECONDS = 10
+
+VERDICT_STYLES = {"pass": "bold green", "fail": "bold red", "incomplete": "bold yellow"}
+"""How verdicts look in a terminal."""
 
 
 class Narrator:
@@ -31,6 +35,8 @@ class Narrator:
         console.width = min(console.width, _MAX_WIDTH)
         self._console = console
         self._step = 0
+        self._started: float | None = None
+        self._status: Status | None = None
         self.checks = 0
         self.failures = 0
 
@@ -38,17 +44,25 @@ class Narrator:
         """Print a paragraph."""
         self._print("", text, style)
 
-    @contextlib.contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        """Print a numbered heading, and at the end of the block how long it took. In a terminal something moves meanwhile."""
+    def begin(self, title: str) -> None:
+        """End the step before and print a numbered heading. In a terminal something moves until the step ends."""
+        self.end()
         self._step += 1
+        self._started = time.monotonic()
         self._console.print()
         self._print("", f"{self._step}. {title}", "bold")
-        started = time.monotonic()
-        waiting = self._console.status("", spinner="dots") if self._console.is_terminal else contextlib.nullcontext()
-        with waiting:
-            yield
-        self._print(" " * (_SECONDS + 1), f"{time.monotonic() - started:.1f} s for this step", "dim")
+        if self._console.is_terminal:
+            self._status = self._console.status("", spinner="dots")
+            self._status.start()
+
+    def end(self) -> None:
+        """Print how long the step took, if one is running."""
+        if self._started is None:
+            return
+        if self._status is not None:
+            self._status.stop()
+        self._print(f"{f'{time.monotonic() - self._started:.1f} s':>{_SECONDS}} ", "for this step", "dim")
+        self._started = self._status = None
 
     def fact(self, label: str, text: str, *, seconds: float | None = None, style: str = "") -> None:
         """Print one line of a step; `seconds` is how long after the step's push it happened."""
@@ -63,17 +77,29 @@ class Narrator:
         yield told
         self._print(f"{f'{time.monotonic() - started:.2f} s':>{_SECONDS}} {label:<{_LABEL}}", " ".join(told))
 
-    def check(self, what: str, expected: object, found: object) -> bool:
+    def check(self, what: str, expected: object, found: object) -> None:
         """Print whether what was expected is what was found, and count it."""
+        self._judge(what, found == expected, expected, found)
+
+    def check_parts(self, what: str, expected: Sequence[str], text: str) -> None:
+        """Print whether `text` holds every part that was expected, and count it."""
+        missing = [part for part in expected if part not in text]
+        self._judge(what, not missing, f"a text with {', '.join(expected)}", f"no {', '.join(missing)} in {text!r}")
+
+    def fail(self, problem: str) -> None:
+        """Print that the story cannot go on, and count it."""
+        self._judge(problem, False, "", "")
+
+    def _judge(self, what: str, is_so: bool, expected: object, found: object) -> None:
         self.checks += 1
-        if found == expected:
+        if is_so:
             self._print(f"{'ok':>{_SECONDS}} ", what, "green")
-            return True
+            return
         self.failures += 1
         self._print(f"{'FAILED':>{_SECONDS}} ", what, "bold red")
-        self._print(f"{'':>{_SECONDS}}   expected: ", str(expected), "red")
-        self._print(f"{'':>{_SECONDS}}   found:    ", str(found), "red")
-        return False
+        for label, value in (("expected:", expected), ("found:", found)):
+            if value != "":
+                self._print(f"{'':>{_SECONDS}}   {label:<{_LABEL}}", str(value), "red")
 
     def quote(self, text: str) -> None:
         """Print what somebody else said."""
@@ -86,7 +112,7 @@ class Narrator:
         for column in columns:
             table.add_column(column, overflow="fold", justify="right" if column == columns[-1] else "left")
         for row in rows:
-            table.add_row(*(Text(cell, style=_VERDICT_STYLES.get(cell, "")) for cell in row))
+            table.add_row(*(Text(cell, style=VERDICT_STYLES.get(cell, "")) for cell in row))
         with self._console.capture() as captured:
             self._console.print(table)
         for line in captured.get().splitlines():
@@ -99,6 +125,3 @@ class Narrator:
         for number, line in enumerate(lines):
             start = prefix if number == 0 else " " * len(prefix)
             self._console.print(Text(start).append(line, style), soft_wrap=True)
-
-
-_VERDICT_STYLES = {"pass": "bold green", "fail": "bold red", "incomplete": "bold yellow"}

@@ -12,12 +12,12 @@ from pratique.oci import media_types
 from pratique.storage.decisions import DecisionRow
 from pratique.storage.engine import Database
 from pratique.storage.queries import StatusView, load_status
-from pratique_services.demo.console import Narrator
+from pratique_services.demo.console import VERDICT_STYLES, Narrator
 from pratique_services.demo.images import SampleImage, push_blobs
 from pratique_services.demo.site import Site
 
 PATIENCE = 30.0  # seconds for one push; it takes one on an idle machine
-_POLL = 0.02
+_POLL = 0.1
 
 
 class NothingCame(Exception):
@@ -98,8 +98,11 @@ class _Telling:
 
     @property
     def is_over(self) -> bool:
-        """Tell whether the decision is announced: all its actions are done or given up then."""
-        return self.status is not None and self.status.decision is not None and self.status.decision.announced_at is not None
+        """Tell whether the decision is announced (all its actions are done or given up then), or the scan is given up."""
+        if self.status is None or self.status.scan is None:
+            return False
+        decision = self.status.decision
+        return self.status.scan.state == "failed" or (decision is not None and decision.announced_at is not None)
 
     def decision(self) -> DecisionRow:
         """The decision.
@@ -107,7 +110,7 @@ class _Telling:
         Raises NothingCame before there is one.
         """
         if self.status is None or self.status.decision is None:
-            raise NothingCame("expected a decision, found none")
+            raise NothingCame(f"expected a decision, found {_describe(self.status)}")
         return self.status.decision
 
     def actions(self) -> dict[str, str]:
@@ -137,9 +140,6 @@ class _Telling:
         done = [action for action in status.actions if action.outcome != "planned"]
         lines += [(action.kind, f"{action.outcome}: {action.detail}", action.updated_at, "") for action in done]
         return lines
-
-
-VERDICT_STYLES = {"pass": "bold green", "fail": "bold red", "incomplete": "bold yellow"}
 
 
 @contextlib.asynccontextmanager

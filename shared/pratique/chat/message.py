@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,9 @@ from pratique.policy.verdict import Verdict, VerdictStatus
 MAX_LISTED = 10  # findings listed one by one: Slack cuts a section at 3,000 characters
 _MAX_SECTION = 2900
 _MAX_TITLE = 150
+_MAX_LINE = 300
+_WIDE_MENTION = re.compile(r"@(?=(?:everyone|channel|here|all)\b)", re.IGNORECASE)
+_CUT_ENTITY = re.compile(r"&[a-z]{0,3}\Z")
 
 _OUTCOMES = {
     VerdictStatus.PASS: "cleared",
@@ -22,7 +26,7 @@ _OUTCOMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatMessage:
-    """A message in the forms that receivers take: `title` and `body` in Markdown, `payload` in Slack's Block Kit."""
+    """A message in the forms that receivers take: `title` and `body` as plain text, `payload` in Slack's Block Kit."""
 
     title: str
     body: str
@@ -43,14 +47,15 @@ def compose_message(subject: Subject, verdict: Verdict, new: Sequence[Finding]) 
     """Compose the one message about a decision: the new findings first, then the verdict with its reasons, then what was done."""
     title = _title(subject, verdict, new)
     facts = [*(_finding_line(finding) for finding in new[:MAX_LISTED]), *_rest_line(new)]
-    outcome = [f"Verdict: *{verdict.status}* ({_OUTCOMES[verdict.status]})", *(f"• {reason.message}" for reason in verdict.reasons[:5])]
-    done = [f"Done: {', '.join(subject.actions)}"] if subject.actions else []
+    reasons = [_one_line(f"• {reason.message}"[:_MAX_LINE]) for reason in verdict.reasons[:5]]
+    outcome = [f"Verdict: {verdict.status} ({_OUTCOMES[verdict.status]})", *reasons]
+    done = [_one_line(f"Done: {', '.join(subject.actions)}")] if subject.actions else []
     footer = [f"Owner: {subject.owner or 'nobody is named'}", subject.link]
     body = "\n".join([*facts, *outcome, *done, *footer])
     sections = ["\n".join(part) for part in (facts, [*outcome, *done], footer) if part]
     blocks: list[Mapping[str, Any]] = [{"type": "header", "text": {"type": "plain_text", "text": title}}]
-    blocks += [{"type": "section", "text": {"type": "mrkdwn", "text": _escape(section)[:_MAX_SECTION]}} for section in sections]
-    return ChatMessage(title=title, body=body, payload={"text": _escape(f"{title}\n{body}")[:_MAX_SECTION], "blocks": blocks})
+    blocks += [{"type": "section", "text": {"type": "mrkdwn", "text": _escape(section)}} for section in sections]
+    return ChatMessage(title=title, body=body, payload={"text": _escape(f"{title}\n{body}"), "blocks": blocks})
 
 
 def _title(subject: Subject, verdict: Verdict, new: Sequence[Finding]) -> str:
@@ -60,7 +65,7 @@ def _title(subject: Subject, verdict: Verdict, new: Sequence[Finding]) -> str:
 
 def _finding_line(finding: Finding) -> str:
     fix = f"fixed in {finding.fixed_in}" if finding.fixed_in else "no fix yet"
-    return _one_line(f"• {finding.cve} in {finding.package or finding.path or 'the image'} ({fix}) {finding.title}"[:300].rstrip())
+    return _one_line(f"• {finding.cve} in {finding.package or finding.path or 'the image'} ({fix}) {finding.title}"[:_MAX_LINE])
 
 
 def _rest_line(new: Sequence[Finding]) -> list[str]:
@@ -68,9 +73,12 @@ def _rest_line(new: Sequence[Finding]) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """One line of printable text in which no name out of an image can call everybody: Discord and Mattermost read `@everyone` in plain text."""
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return _WIDE_MENTION.sub("@\u200b", " ".join(shown.split()))
 
 
 def _escape(text: str) -> str:
-    """Slack's three control characters: without this a package name could ping a whole channel (`<!channel>`)."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Slack's three control characters: without this a package name could ping a whole channel (`<!channel>`). Cut to what a section takes."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _CUT_ENTITY.sub("", escaped[:_MAX_SECTION])

@@ -16,6 +16,7 @@ import aiohttp
 from pratique.errors import ChatUnavailable, RefusedError, SettingsError
 
 SEND_SECONDS = 15.0
+MAX_RETRY_AFTER = 3600.0  # seconds: protects against a receiver that would silence us for a year
 _RETRY_STATUS = frozenset({408, 425, 429})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -38,20 +39,24 @@ def check_receiver(name: str, url: str) -> None:
         raise SettingsError(f"channels.{name}: Apprise does not know this kind of address, or it is incomplete")
 
 
-async def send_message(session: aiohttp.ClientSession, url: str, *, title: str, body: str, payload: Mapping[str, Any]) -> None:
-    """Send one message: `payload` to a webhook, `title` and `body` (Markdown) to any other receiver.
+async def send_message(  # noqa: PLR0913
+    session: aiohttp.ClientSession, url: str, *, title: str, body: str, payload: Mapping[str, Any], seconds: float = SEND_SECONDS
+) -> None:
+    """Send one message: `payload` to a webhook, `title` and `body` (plain text) to any other receiver. `seconds` bounds it all.
 
     Raises ChatUnavailable (try again) and RefusedError (the receiver will not have it).
     """
     if _is_webhook(url):
-        await _post(session, url, payload)
+        await _post(session, url, payload, seconds)
         return
     import apprise
 
     service = apprise.Apprise()
-    service.add(url)
-    async with _translated():
-        delivered = await service.async_notify(title=title, body=body, body_format=apprise.NotifyFormat.MARKDOWN)
+    if not service.add(url):
+        raise RefusedError("Apprise does not know this kind of address, or it is incomplete")
+    async with _translated(seconds):
+        # As text: as Markdown, names out of an image could bring links and HTML into a mail.
+        delivered = await service.async_notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
         if not delivered:
             raise ChatUnavailable("the receiver did not take the message")
 
@@ -60,8 +65,8 @@ def _is_webhook(url: str) -> bool:
     return url.startswith(("https://", "http://"))
 
 
-async def _post(session: aiohttp.ClientSession, url: str, payload: Mapping[str, Any]) -> None:
-    async with _translated(), session.post(url, json=dict(payload), allow_redirects=False) as response:
+async def _post(session: aiohttp.ClientSession, url: str, payload: Mapping[str, Any], seconds: float) -> None:
+    async with _translated(seconds), session.post(url, json=dict(payload), allow_redirects=False) as response:
         if response.status in _RETRY_STATUS or response.status >= 500:  # noqa: PLR2004
             raise ChatUnavailable(f"the receiver answered {response.status}", retry_after=_retry_after(response))
         if response.status >= 300:  # noqa: PLR2004
@@ -70,15 +75,15 @@ async def _post(session: aiohttp.ClientSession, url: str, payload: Mapping[str, 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:
     value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+    return min(float(value), MAX_RETRY_AFTER) if value.isascii() and value.isdigit() else None
 
 
 @contextlib.asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
+async def _translated(seconds: float) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(SEND_SECONDS):
+        async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        raise ChatUnavailable(f"the receiver gave no answer within {SEND_SECONDS:g} s") from error
+        raise ChatUnavailable(f"the receiver gave no answer within {seconds:g} s") from error
     except aiohttp.ClientError as error:
         raise ChatUnavailable(f"the receiver cannot be reached: {type(error).__name__}") from error

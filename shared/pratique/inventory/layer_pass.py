@@ -65,6 +65,7 @@ def look_at_layer(
         visitor.add_gaps(path.decode(), f"links to {target.decode()}, which could not be kept")
     return LayerResult(
         files=visitor.records.files,
+        diff_id=str(layer.diff_id or ""),  # verified by the stream, so this is what it really is
         whiteouts=tuple(visitor.whiteouts),
         opaque=tuple(visitor.opaque),
         entries_hash=entries_hash,

@@ -28,7 +28,7 @@ class LayerResult:
     `files` are in the order of the tar. `whiteouts` are the paths that this layer removes from lower layers (`a/b` for `a/.wh.b`), `opaque` the directories whose
     lower content it hides (`a` for `a/.wh..wh..opq`; `` is the root). `entries_hash` holds, sorted and joined, the 8-byte BLAKE2b digests of the paths of all entries that
     are not directories: such an entry hides a lower file of that path and everything below a lower directory of that path.
-    `diff_id` is the digest of the uncompressed tar, as computed. `gaps` says what could not be read; a result with gaps is still what could be. `bytes_compressed`, `bytes_uncompressed` and `entries` are counts.
+    `diff_id` is the digest of the uncompressed tar, verified; empty if nobody promised one. `gaps` says what could not be read; a result with gaps is still what could be. `bytes_compressed`, `bytes_uncompressed` and `entries` are counts.
     """
 
     files: tuple[AnalyzedFile, ...]

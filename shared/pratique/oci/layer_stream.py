@@ -137,7 +137,7 @@ class LayerStream:
                 self._filled.put(error)
 
     def _hash_one(self, item: bytes | tuple[bytearray, int]) -> None:
-        if isinstance(item, bytes):
+        if not isinstance(item, tuple):
             self._compressed_hash.update(item)
             return
         buffer, count = item

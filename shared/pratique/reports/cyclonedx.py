@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import quote
 
 from cyclonedx.model import Property, XsUri
 from cyclonedx.model.bom import Bom
@@ -26,6 +27,7 @@ from pratique.findings import Finding, FindingKind, Severity
 from pratique.inventory.package import InstalledPackage
 from pratique.reports.report import Report
 
+_URL_CHARACTERS = "%/:=&?~#+!$,;'@()*[]"  # what stays as it is: feeds hold URLs with spaces, which the format refuses
 _SEVERITIES = {
     Severity.CRITICAL: VulnerabilitySeverity.CRITICAL,
     Severity.HIGH: VulnerabilitySeverity.HIGH,
@@ -85,11 +87,11 @@ def _vulnerability(group: list[Finding]) -> Vulnerability:
     return Vulnerability(
         bom_ref=BomRef(f"vulnerability:{first.id}"),
         id=first.id,
-        source=VulnerabilitySource(name="OSV", url=XsUri(f"https://osv.dev/vulnerability/{first.id}")),
+        source=VulnerabilitySource(name="OSV", url=XsUri(f"https://osv.dev/vulnerability/{quote(first.id)}")),
         description=first.title or None,
         recommendation=first.recommendation or None,
         ratings=[VulnerabilityRating(severity=_SEVERITIES[first.severity])],
-        advisories=[VulnerabilityAdvisory(url=XsUri(url)) for url in first.references],
+        advisories=[VulnerabilityAdvisory(url=XsUri(quote(url, safe=_URL_CHARACTERS))) for url in first.references],
         affects=[_affected(finding) for finding in group],
     )
 

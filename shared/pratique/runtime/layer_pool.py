@@ -63,7 +63,7 @@ class LayerPool:
         return LayerResult.decode(answer.result)
 
     async def close(self) -> None:
-        """End all children; a scan that is still running fails. Idempotent."""
+        """End all idle children; one that still reads a layer ends after it. Idempotent."""
         self._is_closed = True
         while self._idle:
             await self._idle.pop().stop()
@@ -71,7 +71,7 @@ class LayerPool:
     async def _look(self, job: Job, stream: Callable[[], AsyncIterator[bytes]]) -> Answer:
         if self._is_closed:
             raise UnavailableError("the layer pool is closed")
-        child = self._idle.pop() if self._idle else await _Child.start(self._analyzers)
+        child = await self._take_idle() or await _Child.start(self._analyzers)
         is_usable = False
         try:
             answer = await child.look(job, stream)
@@ -83,6 +83,18 @@ class LayerPool:
             else:
                 await child.kill()
 
+    async def _take_idle(self) -> _Child | None:
+        while self._idle:
+            child = self._idle.pop()
+            if child.is_alive:
+                return child
+            await child.kill()
+        return None
+
+
+class _ChildLeft(Exception):
+    """The child closed its end of the pipe. Told apart from what the stream raises."""
+
 
 class _Child:
     """One child process and the pipe to it."""
@@ -90,7 +102,8 @@ class _Child:
     def __init__(self, process: asyncio.subprocess.Process, pipe: int) -> None:
         self._process = process
         self._pipe = pipe
-        self._waiting = 0.0  # seconds left for this job
+        self._limits = LayerLimits()  # of the job
+        self._waiting = 0.0  # seconds left for the job
 
     @classmethod
     async def start(cls, analyzers: str) -> _Child:
@@ -113,15 +126,26 @@ class _Child:
             os.close(theirs)
         return cls(process, ours)
 
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the child has not ended, as far as is known."""
+        return self._process.returncode is None
+
     async def look(self, job: Job, stream: Callable[[], AsyncIterator[bytes]]) -> Answer:
         """Have one job done. Afterwards the child waits for the next, unless this raised."""
+        self._limits = job.limits
         self._waiting = job.limits.wait_seconds
+        answer = asyncio.ensure_future(self._read_answer())
         try:
-            return await self._exchange(job, stream)
-        except TimeoutError as error:
-            raise LimitExceeded(f"layer took more than {job.limits.wait_seconds:.0f} s; its worker was killed") from error
-        except (asyncio.IncompleteReadError, msgspec.DecodeError) as error:
-            raise await self._explain(job) from error
+            with contextlib.suppress(_ChildLeft):  # perhaps after it answered: reading tells
+                await self._send(ENCODER.encode(job))
+                await self._send_blob(stream(), answer)
+                await self._send(b"")
+            return await self._wait_for(answer)
+        finally:
+            answer.cancel()
+            with contextlib.suppress(asyncio.CancelledError, asyncio.IncompleteReadError, msgspec.DecodeError):
+                await answer
 
     async def kill(self) -> None:
         """End the child now."""
@@ -138,19 +162,12 @@ class _Child:
         except TimeoutError:
             await self.kill()
 
-    async def _exchange(self, job: Job, stream: Callable[[], AsyncIterator[bytes]]) -> Answer:
-        answer = asyncio.ensure_future(self._read_answer())
-        try:
-            with contextlib.suppress(BrokenPipeError):  # it may have answered before it left; if not, reading tells
-                await self._send(ENCODER.encode(job))
-                await self._send_blob(stream(), answer)
-                await self._send(b"")
-            async with self._patience():
+    async def _wait_for(self, answer: asyncio.Future[Answer]) -> Answer:
+        async with self._patience():
+            try:
                 return await answer
-        finally:
-            answer.cancel()
-            with contextlib.suppress(asyncio.CancelledError, asyncio.IncompleteReadError, msgspec.DecodeError):
-                await answer
+            except (asyncio.IncompleteReadError, msgspec.DecodeError) as error:
+                raise await self._explain() from error
 
     async def _send_blob(self, chunks: AsyncIterator[bytes], answer: asyncio.Future[Answer]) -> None:
         try:
@@ -186,6 +203,8 @@ class _Child:
             except BlockingIOError:
                 async with self._patience():
                     await self._writable()
+            except BrokenPipeError as error:
+                raise _ChildLeft from error
 
     async def _writable(self) -> None:
         loop = asyncio.get_running_loop()
@@ -201,16 +220,19 @@ class _Child:
         """Wait for the child, against the job's budget. Waiting for the stream is not counted: a slow registry is no fault of the layer."""
         loop = asyncio.get_running_loop()
         started = loop.time()
-        async with asyncio.timeout(self._waiting):
-            yield
+        try:
+            async with asyncio.timeout(self._waiting):
+                yield
+        except TimeoutError as error:
+            raise LimitExceeded(f"layer took more than {self._limits.wait_seconds:.0f} s; its worker was killed") from error
         self._waiting -= loop.time() - started
 
-    async def _explain(self, job: Job) -> LimitExceeded | UnavailableError:
+    async def _explain(self) -> LimitExceeded | UnavailableError:
         """Say why the child is gone."""
         await self.kill()
         code = self._process.returncode
         if code == -signal.SIGXCPU:
-            return LimitExceeded(f"layer took more than {job.limits.stream.cpu_seconds:.0f} s of CPU time")
+            return LimitExceeded(f"layer took more than {self._limits.stream.cpu_seconds:.0f} s of CPU time")
         return UnavailableError(f"a layer worker ended with status {code} and no answer")
 
     async def _reap(self) -> None:

@@ -17,7 +17,9 @@ def configure_logging(service: str, *, level: str = "info", stream: TextIO | Non
     """Send structlog and the standard library's logging to `stream`, standard error by default, in one format."""
     target = stream or sys.stderr
     human = target.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer()
+    # Plain tracebacks: the pretty ones show local variables, and with them secrets.
+    console: Any = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = console if human else structlog.processors.JSONRenderer()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

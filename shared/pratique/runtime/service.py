@@ -34,13 +34,14 @@ async def run_until_stopped(*tasks: Coroutine[Any, Any, None], grace: float = GR
         loop.add_signal_handler(number, stop.set)
     running = [asyncio.create_task(task) for task in tasks]
     waiter = asyncio.create_task(stop.wait())
+    ended: set[asyncio.Task[Any]] = set()
     try:
-        await asyncio.wait([waiter, *running], return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait([waiter, *running], return_when=asyncio.FIRST_COMPLETED)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
         await _cancel([waiter, *running], grace)
-    for task in running:
+    for task in sorted(running, key=lambda task: task not in ended):  # what ended by itself comes before what failed while it was cancelled
         if task.done() and not task.cancelled():
             task.result()
 

@@ -17,17 +17,22 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import yaml
 
-from pratique.errors import SettingsError
+from pratique.errors import InputError, SettingsError
+from pratique.oci.reference import Reference
 
 MIN_SECRET_CHARACTERS = 16  # a webhook secret that can be guessed is none
 MAX_SETTINGS_BYTES = 1024 * 1024
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_Seconds = float
+_SOURCE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_VENDORS_WITHOUT_HOST = frozenset({"zot", "nexus"})
+_MAX_PORT = 65535
+_Seconds = Annotated[float, msgspec.Meta(gt=0, le=7 * 24 * 3600)]
+_Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 Vendor = Literal[
     "distribution", "harbor", "quay", "dockerhub", "github", "acr", "ecr", "gar", "zot", "gitea", "artifactory", "nexus", "generic",
@@ -37,6 +42,13 @@ ChatEvent = Literal["new_criticals", "quarantined", "held", "promoted"]
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of the settings file; unknown names are refused, because a misspelt setting is a missing one."""
+
+    def __repr__(self) -> str:
+        """Name the section only: it holds secrets, and a representation ends in logs and tracebacks."""
+        return f"{type(self).__name__}(…)"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return []
 
 
 class RegistrySettings(_Section, frozen=True, kw_only=True):
@@ -50,7 +62,7 @@ class RegistrySettings(_Section, frozen=True, kw_only=True):
     username: str | None = None
     password: str | None = None
     ca_file: Path | None = None
-    concurrency: int = 8
+    concurrency: _Count = 8
     connect_timeout: _Seconds = 10
     read_timeout: _Seconds = 60
 
@@ -100,18 +112,18 @@ class OwnerSettings(_Section, frozen=True, kw_only=True):
 class ScannerSettings(_Section, frozen=True, kw_only=True):
     """`concurrency` scans at once per process; `workers` processes that read layers (0: one a core); `timeout` and `lease` in seconds."""
 
-    concurrency: int = 4
-    workers: int = 0
+    concurrency: _Count = 4
+    workers: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
     timeout: _Seconds = 1800
     lease: _Seconds = 60
-    max_attempts: int = 8
+    max_attempts: _Count = 8
 
 
 class RetrySettings(_Section, frozen=True, kw_only=True):
     """How often failed work comes back and after how many seconds."""
 
-    max_attempts: int = 8
-    delays: tuple[_Seconds, ...] = (1, 5, 15, 60, 300)
+    max_attempts: _Count = 8
+    delays: Annotated[tuple[_Seconds, ...], msgspec.Meta(min_length=1)] = (1, 5, 15, 60, 300)
 
 
 class ReconcileSettings(_Section, frozen=True, kw_only=True):
@@ -190,6 +202,8 @@ def parse_settings(raw: Mapping[str, object], environment: Mapping[str, str], *,
         settings = msgspec.convert(_expand(raw, environment), Settings, strict=True, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {error}") from error
+    except RecursionError as error:
+        raise SettingsError("settings are nested too deeply") from error
     _check(settings)
     return _absolute(settings, base)
 
@@ -239,13 +253,15 @@ def _decode_path(kind: type, value: object) -> Path:
 
 def _check(settings: Settings) -> None:
     host, _, port = settings.listen.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > _MAX_PORT:
         raise SettingsError(f"listen: expected HOST:PORT, got {settings.listen!r}")
     _check_unique("sources", [source.name for source in settings.sources])
     _check_unique("registries", [registry.host for registry in settings.registries])
     _check_unique("channels", [channel.name for channel in settings.channels])
+    for registry in settings.registries:
+        _check_registry(registry)
     for source in settings.sources:
-        _check_source(source)
+        _check_source(source, {registry.host for registry in settings.registries})
     signing = settings.signing
     if signing.key is not None and signing.key == signing.attestation_key:
         raise SettingsError("signing.attestation_key must not be signing.key: a signed failing verdict would verify as a signature")
@@ -253,7 +269,24 @@ def _check(settings: Settings) -> None:
         raise SettingsError("broker_url: PostgreSQL needs a broker, set PRATIQUE_BROKER_URL to amqp://…")
 
 
-def _check_source(source: SourceSettings) -> None:
+def _check_registry(registry: RegistrySettings) -> None:
+    try:
+        Reference(host=registry.host, repository="any")
+    except InputError as error:
+        raise SettingsError(f"registries: expected HOST[:PORT] without scheme and path, got {registry.host[:140]!r}") from error
+    if registry.host != registry.host.lower():
+        raise SettingsError(f"registries: expected a host in lower case, got {registry.host!r}")
+    if (registry.username is None) != (registry.password is None):
+        raise SettingsError(f"registries.{registry.host}: username and password belong together, one of them is missing")
+
+
+def _check_source(source: SourceSettings, hosts: set[str]) -> None:
+    if not _SOURCE_NAME.fullmatch(source.name):
+        raise SettingsError(f"sources: expected a name of letters, digits, '.', '_' and '-', as part of a URL, got {source.name[:80]!r}")
+    if source.host is None and source.vendor in _VENDORS_WITHOUT_HOST:
+        raise SettingsError(f"sources.{source.name}: {source.vendor} does not say which registry it is, `host` is needed")
+    if source.host is not None and source.host not in hosts:
+        raise SettingsError(f"sources.{source.name}: host {source.host[:140]!r} is not among the registries")
     if not 1 <= len(source.secrets) <= 2:  # noqa: PLR2004 - the current and the next one
         raise SettingsError(f"sources.{source.name}: expected one secret, or two during rotation, got {len(source.secrets)}")
     if min(map(len, source.secrets)) < MIN_SECRET_CHARACTERS:
@@ -270,7 +303,10 @@ def _check_unique(section: str, names: list[str]) -> None:
 
 def _absolute(settings: Settings, base: Path) -> Settings:
     def resolve(path: Path | None) -> Path | None:
-        return None if path is None else base / path.expanduser()
+        try:
+            return None if path is None else base / path.expanduser()
+        except RuntimeError as error:
+            raise SettingsError(f"{path}: there is no such user") from error
 
     signing = settings.signing
     return msgspec.structs.replace(

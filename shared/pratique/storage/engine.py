@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event, exc, text
@@ -95,6 +96,8 @@ def parse_url(url: str) -> URL:
     if parsed.drivername in _SQLITE:
         if not parsed.database or parsed.database == ":memory:":
             raise SettingsError("expected a file after sqlite:///, got a database in memory, which every connection would see another of")
+        if not Path(parsed.database).absolute().parent.is_dir():
+            raise SettingsError("expected the folder of the SQLite file to be there, found none")
         return parsed.set(drivername="sqlite+aiosqlite")
     raise SettingsError(f"expected a database URL of postgresql or sqlite, got {parsed.drivername[:40]!r}")
 

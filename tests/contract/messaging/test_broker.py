@@ -12,15 +12,11 @@ import pytest
 from pratique.errors import BrokerUnavailable, InvalidMessage, MissingError, RefusedError, RegistryUnavailable
 from pratique.messages import QUEUES
 from pratique.messaging.interface import Broker, Delivery, RetryPolicy
-from tests.support.brokers import Recorder, consuming, eventually, failing, hang, publish
+from tests.support.brokers import Recorder, consuming, depth_becomes, eventually, failing, hang, publish
 
 QUEUE = "scan.push"
 
 OpenBroker = Callable[..., Broker]
-
-
-async def is_empty(broker: Broker, queue: str = QUEUE) -> bool:
-    return await broker.depth(queue) == 0
 
 
 async def bury(broker: Broker, *message_ids: str, queue: str = QUEUE) -> None:
@@ -58,7 +54,7 @@ async def test_nothing_is_lost_of_many_messages_published_at_once(broker: Broker
         for message_id in ids:
             publishers.create_task(publish(broker, QUEUE, message_id))
     async with consuming(broker, QUEUE, recorder):
-        await eventually(lambda: is_empty(broker))
+        await depth_becomes(broker, QUEUE, 0)
         await recorder.wait_for(len(ids))
     assert set(recorder.seen) == ids
 
@@ -133,7 +129,7 @@ async def test_a_message_comes_back_after_the_delay_when_something_was_unavailab
     await publish(broker, QUEUE, "a")
     async with consuming(broker, QUEUE, recorder):
         await recorder.wait_for(2)
-        await eventually(lambda: is_empty(broker))
+        await depth_becomes(broker, QUEUE, 0)
     assert recorder.attempts == [1, 2]
     assert times[1] - times[0] >= 0.39
     assert recorder.deliveries[1].body == recorder.deliveries[0].body
@@ -153,7 +149,7 @@ async def test_a_waiting_retry_does_not_hold_up_others(open_broker: OpenBroker) 
     async with consuming(broker, QUEUE, recorder, prefetch=1):
         await recorder.wait_for(2)
     assert set(recorder.seen) == {"first", "second"}
-    assert await broker.depth(QUEUE) == 1
+    await depth_becomes(broker, QUEUE, 1)
 
 
 async def test_a_server_may_ask_for_a_longer_delay(open_broker: OpenBroker) -> None:
@@ -184,7 +180,7 @@ async def test_an_error_that_time_does_not_heal_kills_at_once(broker: Broker, er
     assert (letter.reason, letter.attempts) == (f"{type(error).__name__}: no JSON", 1)
     assert before <= letter.died_at <= dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
     assert recorder.attempts == [1]
-    assert await is_empty(broker)
+    await depth_becomes(broker, QUEUE, 0)
 
 
 async def test_a_message_is_dead_when_its_attempts_are_used_up(broker: Broker) -> None:
@@ -322,17 +318,17 @@ async def test_no_more_than_prefetch_deliveries_are_worked_on_at_once(broker: Br
 
 
 async def test_two_consumers_share_the_work(open_broker: OpenBroker) -> None:
-    async def work(_delivery: Delivery) -> None:
-        await asyncio.sleep(0.02)
-
     broker, other = open_broker(), open_broker()
-    one, two = Recorder(work), Recorder(work)
+
+    async def wait_for_both(_delivery: Delivery) -> None:
+        await one.wait_for(1)
+        await two.wait_for(1)
+
+    one, two = Recorder(wait_for_both), Recorder(wait_for_both)
+    await publish(broker, QUEUE, *(f"m{number}" for number in range(60)))
     async with consuming(broker, QUEUE, one, prefetch=2), consuming(other, QUEUE, two, prefetch=2):
-        await publish(broker, QUEUE, *(f"m{number}" for number in range(60)))
-        await eventually(lambda: is_empty(broker))
-        await asyncio.sleep(0.1)
-    assert one.deliveries
-    assert two.deliveries
+        await depth_becomes(broker, QUEUE, 0)
+        await asyncio.sleep(0.2)
     assert one.seen + two.seen == {f"m{number}": 1 for number in range(60)}
 
 
@@ -348,12 +344,9 @@ async def test_depth_counts_what_waits_and_not_what_is_worked_on(open_broker: Op
     recorder = Recorder(fail_or_hang)
     await publish(broker, QUEUE, "delayed", "worked on", "waiting", "waiting too")
 
-    async def has_three() -> bool:
-        return await broker.depth(QUEUE) == 3
-
     async with consuming(broker, QUEUE, recorder, prefetch=1):
         await recorder.wait_for(2)
-        await eventually(has_three)
+        await depth_becomes(broker, QUEUE, 3)
 
 
 # Dead letters

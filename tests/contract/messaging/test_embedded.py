@@ -137,3 +137,4 @@ async def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> No
     with pytest.raises(BrokerUnavailable, match="unable to open"):
         await broker.ping()
     await broker.close()
+    await asyncio.sleep(0.2)  # aiosqlite ends the thread of a connection that failed without waiting for it

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -37,8 +36,3 @@ async def db(url: str) -> AsyncIterator[Database]:
     database = Database(url, pool_size=5)
     yield database
     await database.close()
-
-
-@pytest.fixture
-def sqlite_file(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path / 'file.db'}"

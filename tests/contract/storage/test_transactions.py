@@ -120,11 +120,17 @@ async def test_ping_answers(db: Database) -> None:
     await db.ping()
 
 
-async def test_a_sqlite_file_that_cannot_be_opened_is_unavailable() -> None:
-    database = Database("sqlite+aiosqlite:////proc/none/file.db")
+async def test_a_sqlite_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}")
     with pytest.raises(DatabaseUnavailable):
         await database.ping()
     await database.close()
+    await asyncio.sleep(0.2)  # aiosqlite's thread answers this loop once more after it failed to open
+
+
+def test_a_sqlite_file_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError):
+        Database(f"sqlite+aiosqlite:///{tmp_path}/none/file.db")
 
 
 @pytest.mark.parametrize(
