@@ -18,9 +18,14 @@ from pratique.storage.models import Base
 
 def run(connection: Connection) -> None:
     """Run the migrations in the transaction that the connection is in."""
-    context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
+    context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True, include_name=_is_ours)
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """The embedded queue keeps tables of its own in the same file."""
+    return kind != "table" or not (name or "").startswith("embedded_")
 
 
 async def run_alone(url: str) -> None:

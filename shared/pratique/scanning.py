@@ -149,6 +149,11 @@ class Scanner:
         return ScannedLayer(digest=digest, result=result, gap=None)
 
 
+def unreadable_inspection(digest: Digest, reason: str) -> Inspection:
+    """What there is to record of an image that could not be inspected at all."""
+    return Inspection(root=None, images=(_unreadable("image", reason, digest=digest),), artifacts=())
+
+
 def _is_known(layer: Layer, known: Mapping[str, LayerResult]) -> bool:
     """A stored result counts only for the diff-id it was verified with: a config may lie about a blob that others know."""
     result = known.get(str(layer.descriptor.digest))
@@ -217,7 +222,7 @@ def _is_wanted(found: Platform | None, wanted: str) -> bool:
     return str(found) == wanted or f"{found.os}/{found.architecture}" == wanted
 
 
-def _unreadable(name: str, error: Exception, *, digest: Digest | None, manifest: Manifest | None = None) -> InspectedImage:
+def _unreadable(name: str, error: Exception | str, *, digest: Digest | None, manifest: Manifest | None = None) -> InspectedImage:
     gap = _gap(name, f"{digest}: {error}" if digest else str(error))
     inventory = Inventory(distribution=None, packages=(), coverage=Coverage(items=(gap,)))
     return InspectedImage(digest=digest, manifest=manifest, config=None, inventory=inventory)

@@ -31,7 +31,7 @@ def test_fifty_pushes_survive_killed_workers_and_restarted_servers(
                 [
                     make_layer(
                         {
-                            **debian_files({}),
+                            **debian_files({"zlib1g": "1:1.2.11.dfsg-2+deb11u2"}),
                             **python_files({"searchor": "2.4.1"} if number % 2 else {"six": "1.16.0"}),
                             "number": b"%d" % number,
                         }

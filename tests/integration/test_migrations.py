@@ -29,7 +29,8 @@ def postgres_databases(postgres: PostgreSQL) -> PostgresFactory:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def databases(request: pytest.FixtureRequest) -> DatabaseFactory:
-    return request.getfixturevalue("sqlite_databases" if request.param == "sqlite" else "postgres_databases")
+    factory: DatabaseFactory = request.getfixturevalue("sqlite_databases" if request.param == "sqlite" else "postgres_databases")
+    return factory
 
 
 @pytest.fixture

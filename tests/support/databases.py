@@ -1,6 +1,6 @@
 """Databases for tests: one of its own for each test, migrated, as a SQLite file and on a real PostgreSQL.
 
-Migrating takes a third of a second: it is done once, and each test gets a copy.
+Migrating is done once, and each test gets a copy.
 """
 
 from __future__ import annotations

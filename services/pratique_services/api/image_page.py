@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.findings import Finding, count_by_severity
 from pratique.inventory.coverage import Coverage
+from pratique.inventory.eol import eol_state
 from pratique.oci.reference import Reference
 from pratique.reports.report import Report
 from pratique.storage.audit import AuditRow, load_audit
@@ -118,6 +119,7 @@ async def _describe(visit: Visit, reference: Reference, loaded: _Loaded) -> dict
         "name": f"{status.host}/{status.repository}",
         "status": status,
         "target": report.target if report else None,
+        "support": words.support_line(eol_state(report.target.distribution)) if report else "",
         "package_count": len(report.packages) if report else 0,
         "answer": words.answer(status, is_artifact=loaded.is_artifact),
         "newer_scan": words.newer_scan_line(status),

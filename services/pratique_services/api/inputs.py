@@ -152,8 +152,7 @@ def parse_input(kind: type[_InputT], values: Mapping[str, Any]) -> _InputT:
 
 def parse_query(kind: type[_InputT], request: web.Request) -> _InputT:
     """Read a query, in which every name may be there once. Raises Problem 400."""
-    names = list(request.query)
-    if len(names) != len(set(names)):
+    if len(request.query) != len(set(request.query)):
         raise Problem(400, "expected each parameter of the query once, got one more than once")
     return parse_input(kind, dict(request.query))
 

@@ -23,7 +23,7 @@ from pratique_services.api.inputs import ImagesQuery, OfImage, WhereQuery, parse
 from pratique_services.api.paging import AffectedKey, cut, decode_cursor
 from pratique_services.api.rendering import add_rendering
 from pratique_services.api.sessions import add_sessions
-from pratique_services.api.views import ImageRow, image_path, image_row, package_name, short_digest
+from pratique_services.api.views import ImageRow, image_path, image_row, package_name, package_type, short_digest
 
 _LIST_SIZE = 25
 _STATUSES = ("pass", "fail", "incomplete", "queued", "running", "failed")
@@ -84,6 +84,7 @@ async def _show_where(visit: Visit) -> web.StreamResponse:
         "next": _address("/where", {"vulnerability": name, "after": page.next}) if page.next else None,
         "image_path": image_path,
         "package_name": package_name,
+        "package_type": package_type,
         "short_digest": short_digest,
     }
     return visit.show("where.html", context)

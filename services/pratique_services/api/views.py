@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pratique.findings import Finding, FindingKind
 from pratique.inventory.coverage import Coverage, FeedState
@@ -19,6 +19,8 @@ from pratique_services.api import words
 _SHORT_DIGEST = 12  # hex digits: what other tools show
 _MAX_LINK = 2000
 _MAX_NAMES = 8
+_OS_TYPES = frozenset({"deb", "apk", "rpm"})
+_WITHOUT_VERDICT = {"failed": "failed", "scanned": "none"}  # what is read and never judged is an artifact, or about to be judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class FindingRow:
     also: str
     link: str
     package: str
+    package_type: str
     package_url: str
     installed: str
     fixed_in: str
@@ -105,7 +108,7 @@ def image_row(image: ImageSummary, scan: ScanRow | None) -> ImageRow:
         repository=f"{image.host}/{image.repository}",
         digest=short_digest(image.digest),
         tags=image.tags,
-        verdict=image.verdict or ("failed" if image.scan_state == "failed" else "pending"),
+        verdict=image.verdict or _WITHOUT_VERDICT.get(image.scan_state, "pending"),
         criticals=image.counts.get("critical", 0),
         highs=image.counts.get("high", 0),
         decided_at=image.decided_at,
@@ -121,6 +124,7 @@ def finding_row(finding: Finding) -> FindingRow:
         also=finding.id if finding.id != finding.cve else "",
         link=_link(finding),
         package=package_name(finding.package),
+        package_type=package_type(finding.package),
         package_url=finding.package or "",
         installed=finding.installed or "",
         fixed_in=finding.fixed_in or "",
@@ -132,8 +136,14 @@ def finding_row(finding: Finding) -> FindingRow:
 
 
 def package_name(purl: str | None) -> str:
-    """Shorten a package URL to type and name."""
-    return (purl or "").removeprefix("pkg:").partition("?")[0].rpartition("@")[0]
+    """Shorten a package URL to the name that people install it by: without a distribution's name, with an npm scope or the path of a Go module."""
+    kind, _, rest = _split_purl(purl)
+    return unquote(rest.rpartition("/")[2] if kind in _OS_TYPES else rest)
+
+
+def package_type(purl: str | None) -> str:
+    """Tell the type in a package URL: `deb`, `npm`."""
+    return _split_purl(purl)[0]
 
 
 def is_safe_link(text: str) -> bool:
@@ -186,8 +196,13 @@ def make_change(tag: str, path: str, digest: str, findings: Sequence[Finding], b
     return Change(tag=tag, path=path, digest=short_digest(digest), new=len({_identity(one) for one in new}), gone=gone, new_names=names)
 
 
+def _split_purl(purl: str | None) -> tuple[str, str, str]:
+    return (purl or "").removeprefix("pkg:").partition("?")[0].rpartition("@")[0].partition("/")
+
+
 def _identity(finding: Finding) -> tuple[str, str, str]:
-    return finding.cve, package_name(finding.package), finding.path or "" if finding.package is None else ""
+    package = f"{package_type(finding.package)}/{package_name(finding.package)}"
+    return finding.cve, package, finding.path or "" if finding.package is None else ""
 
 
 def _link(finding: Finding) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from pratique.inventory.eol import EolState
 from pratique.policy.verdict import Verdict, VerdictStatus
 from pratique.storage.queries import StatusView
 from pratique.storage.scans import ScanRow
@@ -61,13 +62,13 @@ def scan_line(scan: ScanRow) -> str:
     now = utc_now()
     match scan.state:
         case "queued":
-            tried = f", {scan.attempt} attempts so far" if scan.attempt else ""
+            tried = f", after {_attempts(scan)}" if scan.attempt else ""
             line = f"queued as {scan.priority}, waiting for {duration((now - scan.queued_at).total_seconds())}{tried}"
         case "running":
             since = f" for {duration((now - scan.started_at).total_seconds())}" if scan.started_at else ""
             line = f"running{since}, attempt {scan.attempt}"
         case "failed":
-            line = f"failed after {scan.attempt} attempts"
+            line = f"failed after {_attempts(scan)}"
         case _:
             line = f"done{_took(scan)}, attempt {scan.attempt}"
     return f"{line}; last error: {scan.last_error}" if scan.last_error else line
@@ -111,6 +112,19 @@ def parse_moment(text: str) -> dt.datetime | None:
     except ValueError:
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
+
+
+def support_line(state: EolState | None) -> str:
+    """Say how long a distribution's release is supported; nothing where that is unknown."""
+    if state is None or not (state.eol or state.is_over):
+        return ""
+    if state.is_over:
+        return f"not supported since {state.eol}" if state.eol else "not supported any more"
+    return f"supported until {state.eol}"
+
+
+def _attempts(scan: ScanRow) -> str:
+    return "1 attempt" if scan.attempt == 1 else f"{scan.attempt} attempts"
 
 
 def _took(scan: ScanRow) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from pratique.errors import SettingsError
 from pratique.messages import QUEUES
 from pratique.messaging.factory import open_broker
-from pratique.messaging.interface import RetryPolicy
+from pratique.messaging.interface import Broker, RetryPolicy
 from pratique.reports.printable import printable
 from pratique.runtime.settings import load_settings
 from pratique_services.cli.main import EXIT_OK
@@ -39,8 +39,7 @@ def replay(options: argparse.Namespace) -> int:
 
 
 async def _read() -> list[dict[str, Any]]:
-    settings = load_settings()
-    broker = await open_broker(settings.effective_broker_url, retry=RetryPolicy())
+    broker = await _open_broker()
     try:
         return [
             {
@@ -64,8 +63,14 @@ async def _read() -> list[dict[str, Any]]:
 
 
 async def _replay(queue: str, message_id: str | None) -> int:
-    broker = await open_broker(load_settings().effective_broker_url, retry=RetryPolicy())
+    broker = await _open_broker()
     try:
         return await broker.replay_dead(queue, message_id=message_id)
     finally:
         await broker.close()
+
+
+async def _open_broker() -> Broker:
+    settings = load_settings()
+    retry = RetryPolicy(max_attempts=settings.retry.max_attempts, delays=settings.retry.delays)
+    return await open_broker(settings.effective_broker_url, retry=retry)

@@ -84,7 +84,7 @@ class Narrator:
     def check_parts(self, what: str, expected: Sequence[str], text: str) -> None:
         """Print whether `text` holds every part that was expected, and count it."""
         missing = [part for part in expected if part not in text]
-        self._judge(what, not missing, f"a text with {', '.join(expected)}", f"no {', '.join(missing)} in {text!r}")
+        self._judge(what, not missing, f"a text with {', '.join(expected)}", f"no {', '.join(missing)} in: {text or 'nothing'}")
 
     def fail(self, problem: str) -> None:
         """Print that the story cannot go on, and count it."""
@@ -101,22 +101,26 @@ class Narrator:
             if value != "":
                 self._print(f"{'':>{_SECONDS}}   {label:<{_LABEL}}", str(value), "red")
 
-    def quote(self, text: str) -> None:
+    def quote(self, label: str, text: str) -> None:
         """Print what somebody else said."""
         for line in text.splitlines():
-            self._print(f"{'':>{_SECONDS + 1 + _LABEL}}| ", line, "cyan")
+            self._print(f"{'':>{_SECONDS}} {label:<{_LABEL}}| ", line, "cyan")
+            label = ""
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print rows below headings; the last column is numbers."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        """Print rows below headings; the first column is never broken, the last one is numbers."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         for column in columns:
-            table.add_column(column, overflow="fold", justify="right" if column == columns[-1] else "left")
+            is_last = column == columns[-1]
+            table.add_column(column, overflow="fold", justify="right" if is_last else "left", no_wrap=column == columns[0])
         for row in rows:
             table.add_row(*(Text(cell, style=VERDICT_STYLES.get(cell, "")) for cell in row))
-        with self._console.capture() as captured:
+        if self._console.is_terminal:
             self._console.print(table)
-        for line in captured.get().splitlines():
-            self._console.out(line.rstrip(), highlight=False)
+            return
+        with self._console.capture() as captured:  # for a file, without the blanks that fill up the cells
+            self._console.print(table)
+        self._console.out("\n".join(line.rstrip() for line in captured.get().splitlines()), highlight=False)
 
     def _print(self, prefix: str, text: str, style: str = "") -> None:
         """Print `text` behind `prefix`, wrapped so that its lines stand below each other."""
@@ -124,4 +128,4 @@ class Narrator:
         lines = textwrap.wrap(text, width, break_on_hyphens=False) or [""]
         for number, line in enumerate(lines):
             start = prefix if number == 0 else " " * len(prefix)
-            self._console.print(Text(start).append(line, style), soft_wrap=True)
+            self._console.print(Text(start if line else start.rstrip()).append(line, style), soft_wrap=True)

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pratique.oci import media_types
+from pratique.oci.digest import Digest
+from pratique.policy.verdict import Verdict, VerdictStatus
 from pratique.storage.decisions import DecisionRow
 from pratique.storage.engine import Database
 from pratique.storage.queries import StatusView, load_status
@@ -42,9 +44,10 @@ class Outcome:
         return f"{self.repository}:{self.tag}"
 
     @property
-    def reasons(self) -> str:
-        """Why the verdict is what it is."""
-        return "; ".join(reason.message for reason in self.decision.verdict.reasons) or "nothing speaks against it"
+    def reason(self) -> str:
+        """What decided the verdict: the first of its reasons. With a pass, all of them are notes."""
+        verdict = self.decision.verdict
+        return verdict.reasons[0].message if verdict.status is not VerdictStatus.PASS else "nothing that the policy forbids"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +63,19 @@ class Follower:
 
         Raises NothingCame.
         """
-        before = self.site.meter.count(image.layer_digests)
+        before = {layer: self.site.meter.count(layer) for layer in image.layer_digests}
         await push_blobs(self.site.client, repository, image)
         pushed_at = dt.datetime.now(dt.UTC)
         await self.site.client.push_document(repository, image.manifest, media_types.OCI_MANIFEST, tag=tag)
         size = sum(map(len, image.layers))
         self.narrator.fact("push", f"{repository}:{tag}  {str(image.digest)[:19]}  {len(image.layers)} layers of {size} bytes", seconds=0)
-        telling = _Telling(narrator=self.narrator, pushed_at=pushed_at)
+        telling = _Telling(narrator=self.narrator, pushed_at=pushed_at, layers=len(image.layers))
         async with _patience(f"a decision on {repository}:{tag}", telling):
             while not telling.is_over:
                 await asyncio.sleep(_POLL)
                 async with self.database.reading() as session:
                     telling.status = await load_status(session, self.site.client.host, repository, digest=image.digest)
-                telling.fetched = self.site.meter.count(image.layer_digests) - before
+                telling.fetched = {layer: size for layer in before if (size := self.site.meter.count(layer) - before[layer])}
                 telling.tell()
         decision = telling.decision()
         return Outcome(
@@ -82,7 +85,7 @@ class Follower:
             decision=decision,
             actions=telling.actions(),
             seconds=(decision.created_at - pushed_at).total_seconds(),
-            fetched=telling.fetched,
+            fetched=sum(telling.fetched.values()),
         )
 
 
@@ -92,8 +95,9 @@ class _Telling:
 
     narrator: Narrator
     pushed_at: dt.datetime
+    layers: int
     status: StatusView | None = None
-    fetched: int = 0
+    fetched: dict[Digest, int] = field(default_factory=dict)
     told: int = 0
 
     @property
@@ -133,13 +137,21 @@ class _Telling:
         lines = [("event", f"the webhook came in, and the push is in the ledger as scan {scan.scan_id[:13]}", scan.created_at, "")]
         if scan.finished_at is None or status.decision is None:
             return lines
-        lines.append(("scan", f"{self.fetched} layer bytes fetched", scan.finished_at, ""))
-        verdict = status.decision.verdict
-        lines.append(("verdict", verdict.status.upper(), status.decision.created_at, VERDICT_STYLES[verdict.status]))
-        lines += [("", reason.message, status.decision.created_at, "") for reason in verdict.reasons]
+        fetched = f"{sum(self.fetched.values())} layer bytes fetched"
+        read = f"{len(self.fetched)} of {self.layers} layers read, {fetched}" if self.fetched else f"{fetched}: every layer is known"
+        lines.append(("scan", read, scan.finished_at, ""))
+        lines += [(label, text, status.decision.created_at, style) for label, text, style in _describe_verdict(status.decision.verdict)]
         done = [action for action in status.actions if action.outcome != "planned"]
         lines += [(action.kind, f"{action.outcome}: {action.detail}", action.updated_at, "") for action in done]
         return lines
+
+
+def _describe_verdict(verdict: Verdict) -> list[tuple[str, str, str]]:
+    """The verdict, what decided it, and in grey what is only noted; as label, text and style."""
+    decided = 0 if verdict.status is VerdictStatus.PASS else 1
+    lines = [("verdict", verdict.status.upper(), VERDICT_STYLES[verdict.status])]
+    lines += [("because", reason.message, "") for reason in verdict.reasons[:decided]]
+    return lines + [("noted", reason.message, "dim") for reason in verdict.reasons[decided:]]
 
 
 @contextlib.asynccontextmanager

@@ -100,7 +100,9 @@ def _make_image(layers: Sequence[Mapping[str, bytes]], *, version: str, is_cut: 
 
 
 def _base_files() -> dict[str, bytes]:
-    release = 'PRETTY_NAME="Debian GNU/Linux 11 (bullseye)"\nNAME="Debian GNU/Linux"\nID=debian\nVERSION_ID="11"\nVERSION_CODENAME=bullseye\n'
+    release = (
+        'PRETTY_NAME="Debian GNU/Linux 11 (bullseye)"\nNAME="Debian GNU/Linux"\nID=debian\nVERSION_ID="11"\nVERSION_CODENAME=bullseye\n'
+    )
     status = "\n".join(_dpkg_record(name, version, source) for name, (version, source) in _DEBIAN.items())
     return {
         "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/srv/app:/bin/sh\n",
@@ -117,7 +119,9 @@ def _dpkg_record(name: str, version: str, source: str) -> str:
 def _python_files(packages: Mapping[str, str]) -> dict[str, bytes]:
     files = {"srv/app/app.py": b'print("hello")\n'}
     for name, version in packages.items():
-        files[f"{_SITE_PACKAGES}/{name}-{version}.dist-info/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+        files[f"{_SITE_PACKAGES}/{name}-{version}.dist-info/METADATA"] = (
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+        )
         files[f"{_SITE_PACKAGES}/{name}-{version}.dist-info/INSTALLER"] = b"pip\n"
     return files
 

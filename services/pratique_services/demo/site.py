@@ -7,7 +7,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,9 +41,9 @@ class BlobMeter:
 
     served: dict[str, int] = field(default_factory=dict)
 
-    def count(self, blobs: Iterable[Digest]) -> int:
-        """The bytes handed out of these blobs so far."""
-        return sum(self.served.get(str(blob), 0) for blob in blobs)
+    def count(self, blob: Digest) -> int:
+        """The bytes handed out of a blob so far."""
+        return self.served.get(str(blob), 0)
 
     async def note(self, request: web.Request, response: web.StreamResponse) -> None:
         """Take down an answer that is about to be sent."""
@@ -80,7 +80,7 @@ async def open_site(folder: Path, narrator: Narrator, *, port: int, policy: Path
     with narrator.timed("advisories") as told:
         report = await asyncio.to_thread(compile_database, ASSETS / "osv", folder / "advisories.db")
         feeds = ", ".join(feed.name for feed in report.feeds if feed.is_matched)
-        told.append(f"{report.advisories} real advisories compiled ({feeds}): an old extract, for showing only")
+        told.append(f"{report.advisories} real advisories compiled ({feeds}): an extract to show things by, not current")
     with narrator.timed("keys") as told:
         keys = await _make_keys(folder, password)
         told.append("one clears images, the other signs verdicts of every kind: signing.pub, attestation.pub")
@@ -96,7 +96,7 @@ async def open_site(folder: Path, narrator: Narrator, *, port: int, policy: Path
             app = create_registry_app(folder / "registry", notify=webhook)
             app.on_response_prepare.append(meter.note)
             host = await stack.enter_async_context(serve_registry(app))
-            told.append(f"{host}, with a webhook to {webhook.url}; a chat channel listens, too")
+            told.append(f"{host}, which calls {webhook.url} at every push; a chat channel listens, too")
         document = _describe_settings(host, address, chat.url, secret)
         document |= {"database_url": url, "policy": str(policy), "signing": _describe_signing(password)}
         registries = Registries({host: RegistryAccess(host=host, plain_http=True)}, user_agent=f"pratique-demo-client/{__version__}")
@@ -144,6 +144,8 @@ def _choose_port(wanted: int) -> int:
         try:
             probe.bind(("127.0.0.1", wanted))
         except (OSError, OverflowError) as error:
-            raise SettingsError(f"cannot listen on 127.0.0.1:{wanted} ({error}): choose another port with --port, or any with --port 0") from error
+            raise SettingsError(
+                f"cannot listen on 127.0.0.1:{wanted} ({error}): choose another port with --port, or any with --port 0"
+            ) from error
         number: int = probe.getsockname()[1]
         return number

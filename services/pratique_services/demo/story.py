@@ -10,10 +10,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from pratique.errors import SettingsError
 from pratique.runtime.logging import configure_logging
 from pratique.runtime.resources import Resources
 from pratique_services.cli.main import EXIT_OK, EXIT_UNFINISHED, EXIT_VIOLATED
@@ -23,6 +28,9 @@ from pratique_services.demo.following import Follower, NothingCame, Outcome
 from pratique_services.demo.scenes import show_again, show_broken, show_clean, show_vulnerable
 from pratique_services.demo.seals import list_names
 from pratique_services.demo.site import POLICY, Site, open_site
+
+LOG = "demo.log"
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 
 
 async def run_demo(*, port: int, once: bool, keep: bool = False, policy: Path = POLICY) -> int:
@@ -35,20 +43,30 @@ async def run_demo(*, port: int, once: bool, keep: bool = False, policy: Path = 
     folder = Path(tempfile.mkdtemp(prefix="pratique-demo-"))
     is_kept = True
     try:
-        with (folder / "demo.log").open("a") as log:
-            configure_logging("demo", stream=log)
+        with _logging_to(folder / LOG):
             code = await story.run(folder, port=port, policy=policy)
         is_kept = keep or code == EXIT_VIOLATED
         return code
-    except asyncio.CancelledError:  # Ctrl-C before the services were there to take it
+    except (asyncio.CancelledError, SettingsError):  # Ctrl-C before the services were there to take it; a port that is taken
         is_kept = keep
         raise
     finally:
         story.narrator.end()
         if is_kept:
-            story.narrator.say(f"Kept, with the log in it: {folder}")
+            story.narrator.say(f"Kept, with {LOG} in it: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
+            story.narrator.say("What the demo made is removed.")
+
+
+@contextlib.contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    with path.open("a") as stream:
+        configure_logging("demo", stream=stream)
+        try:
+            yield
+        finally:
+            logging.getLogger().handlers.clear()  # what is said after this is for standard error
 
 
 class _Story:
@@ -62,7 +80,7 @@ class _Story:
     async def run(self, folder: Path, *, port: int, policy: Path) -> int:
         """Set up, tell, and answer the exit code."""
         self.narrator.say("pratique demo: from a push to a verdict and its consequences", "bold")
-        self.narrator.say(f"Everything is real, and on this machine only. Log: {folder / 'demo.log'}")
+        self.narrator.say(f"Everything is real, and on this machine only. Log: {folder / LOG}")
         self.narrator.begin("Set up")
         async with open_site(folder, self.narrator, port=port, policy=policy) as site:
 
@@ -74,6 +92,8 @@ class _Story:
         if not self._is_told:
             self.narrator.say("Interrupted.")
             return EXIT_UNFINISHED
+        self.narrator.say("")  # behind the ^C of a terminal
+        self.narrator.say("All services have stopped.")
         return EXIT_VIOLATED if self.narrator.failures else EXIT_OK
 
     async def _tell(self, site: Site, resources: Resources, address: str) -> None:
@@ -88,16 +108,24 @@ class _Story:
         await self._sum_up(site, outcomes)
         self._is_told = True
         if not self._once and not self.narrator.failures:
-            self.narrator.say(f"Now open {address} - Ctrl-C ends the demo and removes what it made.", "bold")
+            self.narrator.say(f"Now open {address} - Ctrl-C ends the demo.", "bold")
             await asyncio.Event().wait()
 
     async def _sum_up(self, site: Site, outcomes: list[Outcome]) -> None:
         self.narrator.begin("Sum up")
-        rows = [[one.name, str(one.decision.verdict.status), one.reasons, await _find(site, one), f"{one.seconds:.2f}"] for one in outcomes]
-        self.narrator.table(["image", "verdict", "why", "where it is now", "seconds from push to decision"], rows)
+        rows = [
+            [one.name, str(one.decision.verdict.status), _shorten(one.reason), await _find(site, one), f"{one.seconds:.2f} s"]
+            for one in outcomes
+        ]
+        self.narrator.table(["image", "verdict", "why", "where it is now", "push to decision"], rows)
         self.narrator.end()
         held = self.narrator.checks - self.narrator.failures
         self.narrator.say(f"{held} of {self.narrator.checks} checks held.", "bold red" if self.narrator.failures else "bold green")
+
+
+def _shorten(text: str) -> str:
+    """Cut digests to what tells them apart."""
+    return _DIGEST.sub(r"\1", text)
 
 
 async def _find(site: Site, outcome: Outcome) -> str:

@@ -18,7 +18,7 @@ from pratique.policy.policy import PolicyDocument, select_policy
 from pratique.policy.subject import Subject as JudgedImage
 from pratique.policy.verdict import VerdictStatus
 from pratique.runtime.settings import ChannelSettings, ChatEvent, Settings
-from pratique.storage.decisions import DecisionRow, load_actions
+from pratique.storage.decisions import ActionRow, DecisionRow, load_actions
 from pratique.storage.findings import load_findings
 from pratique.storage.notifications import claim_new_findings, record_notification
 from pratique.storage.tags import load_tags_pointing_to
@@ -35,7 +35,7 @@ class Composer:
         """Record one notification for each channel that wants this decision; answer how many. Repeating it records nothing more."""
         new = await self._new_criticals(session, decision)
         actions = await load_actions(session, decision.id)
-        done = tuple(action.detail for action in actions if action.outcome == "done" and action.kind not in {"attest", "sign"})
+        done = tuple(action.detail for action in actions if _is_told(action))
         events = _events(decision, new, {action.kind for action in actions if action.outcome == "done"})
         message = compose_message(self._subject(decision, done), decision.verdict, new)
         wanted = [channel for channel in self.settings.channels if _wants(channel, decision, events)]
@@ -68,6 +68,13 @@ class Composer:
         owner = next((owner.owner for owner in self.settings.owners if fnmatchcase(name, owner.repositories)), "")
         link = f"{self.settings.public_url.rstrip('/')}/images/{quote(name)}@{decision.image_digest}"
         return Subject(image=f"{name}{tag}@{decision.image_digest[:19]}", owner=owner, link=link, actions=done)
+
+
+def _is_told(action: ActionRow) -> bool:
+    """Tell whether people want to hear of an action: of what moved, and of a signature that was there and is not any more."""
+    if action.kind == "withdraw" and not action.detail.endswith("withdrawn"):
+        return False
+    return action.outcome == "done" and action.kind not in {"attest", "sign"}
 
 
 def _events(decision: DecisionRow, new: Sequence[Finding], done: set[str]) -> set[ChatEvent]:

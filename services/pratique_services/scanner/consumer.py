@@ -26,7 +26,7 @@ from pratique.registry.registry_source import RegistrySource
 from pratique.runtime.logging import bound_correlation
 from pratique.runtime.metrics import SCAN_SECONDS, SCANS
 from pratique.runtime.settings import ScannerSettings
-from pratique.scanning import Inspection, Scanner
+from pratique.scanning import Inspection, Scanner, unreadable_inspection
 from pratique.storage.engine import Database
 from pratique.storage.scans import ScanJob, extend_lease, fail_scan, finish_scan, lease_scan, record_resolved, release_scan
 from pratique_services.scanner.recording import Recorder
@@ -49,7 +49,7 @@ class ScanWorker:
     async def consume(self, delivery: Delivery) -> None:
         """Do one delivery; returns when the scan is recorded, or has nothing left to do.
 
-        Raises UnavailableError (try again) and RefusedError (park it).
+        Raises UnavailableError (try again).
         """
         message = parse_message(delivery.body)
         if not isinstance(message, ImagePushed):
@@ -69,12 +69,16 @@ class ScanWorker:
             async with self._held_lease(job), asyncio.timeout(self.settings.timeout):
                 await self._scan(job)
         except MissingError as error:
-            await self._give_up(job, f"gone before it was scanned: {error}", outcome="gone")
+            await self._fail(job, f"gone before it was scanned: {error}", outcome="gone")
         except TimeoutError:
-            await self._postpone(job, LimitExceeded(f"scan took longer than {self.settings.timeout:g} s"))
-        except (UnavailableError, RefusedError) as error:
-            await self._postpone(job, error)
-            raise
+            await self._give_up(job, LimitExceeded(f"scan took longer than {self.settings.timeout:g} s"))
+        except RefusedError as error:
+            await self._give_up(job, error)
+        except UnavailableError as error:
+            if job.attempt < self.settings.max_attempts:
+                await self._release(job, error)
+                raise
+            await self._give_up(job, error)
         SCAN_SECONDS.observe(time.monotonic() - started)
 
     async def _scan(self, job: ScanJob) -> None:
@@ -100,19 +104,30 @@ class ScanWorker:
         SCANS.labels(outcome=outcome).inc()
         _log.info("scan.finished", outcome=outcome, images=len(inspection.images))
 
-    async def _postpone(self, job: ScanJob, error: PratiqueError) -> None:
-        if job.attempt >= self.settings.max_attempts:
-            await self._give_up(job, f"given up after {job.attempt} attempts: {error}", outcome="failed")
-            return
+    async def _release(self, job: ScanJob, error: UnavailableError) -> None:
         SCANS.labels(outcome="postponed").inc()
         async with self.database.transaction() as session:
             await release_scan(session, job.scan_id, self.name, str(error))
 
-    async def _give_up(self, job: ScanJob, reason: str, *, outcome: str) -> None:
+    async def _give_up(self, job: ScanJob, error: PratiqueError) -> None:
+        """Let the push be decided without its content: a verdict of `incomplete` that says why is seen, a scan that only failed is not.
+
+        What is stored of this very digest from an earlier scan stays, and is what the decision is taken on.
+        """
+        reason = f"not scanned, after {job.attempt} attempts: {error}"
+        if job.digest is None:
+            await self._fail(job, reason, outcome="failed")
+            return
+        inspection = unreadable_inspection(job.digest, reason)
+        snapshot = await self.recorder.record_unless_known(job.digest, inspection)
+        await self._finish(job, job.digest, inspection, snapshot)
+        _log.warning("scan.given_up", reason=reason)
+
+    async def _fail(self, job: ScanJob, reason: str, *, outcome: str) -> None:
         async with self.database.transaction() as session:
             await fail_scan(session, job.scan_id, reason)
         SCANS.labels(outcome=outcome).inc()
-        _log.warning("scan.given_up", reason=reason)
+        _log.warning("scan.failed", reason=reason)
 
     @contextlib.asynccontextmanager
     async def _held_lease(self, job: ScanJob) -> AsyncIterator[None]:

@@ -17,7 +17,7 @@ from pratique.runtime.advisory_file import AdvisoryFile
 from pratique.scanning import InspectedImage, Inspection
 from pratique.storage.engine import Database
 from pratique.storage.findings import record_coverage, record_inspections
-from pratique.storage.images import RecordedImage, record_image, record_inventory
+from pratique.storage.images import RecordedImage, has_inventory, record_image, record_inventory
 from pratique.storage.matches import load_unmatched_packages, record_matches
 
 MATCHING = "matching"
@@ -45,6 +45,13 @@ class Recorder:
             async with self._database.transaction() as session:
                 await record_image(session, _recorded_root(digest, inspection))
         return snapshot
+
+    async def record_unless_known(self, digest: Digest, inspection: Inspection) -> str | None:
+        """Record an inspection that found nothing readable, but not over an inventory that is there."""
+        async with self._database.reading() as session:
+            if await has_inventory(session, digest, ANALYZERS_KEY):
+                return None
+        return await self.record(digest, inspection)
 
     async def _match(self, digest: Digest, image: InspectedImage) -> str | None:
         """Match the image's packages, those only that this advisory database has not met yet, and record what the matching covered."""

@@ -287,7 +287,9 @@ def _text(raw: Mapping[str, object], key: str) -> str | None:
 
 
 def _list(raw: Mapping[str, object], key: str, limit: int) -> list[object]:
-    value = raw.get(key) or []
+    value = raw.get(key)
+    if value is None:
+        return []
     if not isinstance(value, list):
         raise InvalidManifest(f"expected a list in {key}, got {type(value).__name__}")
     if len(value) > limit:
@@ -303,7 +305,9 @@ def _texts(raw: Mapping[str, object], key: str) -> tuple[str, ...]:
 
 
 def _object(raw: Mapping[str, object], key: str) -> Mapping[str, object]:
-    value = raw.get(key) or {}
+    value = raw.get(key)
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise InvalidManifest(f"expected an object in {key}, got {type(value).__name__}")
     return value

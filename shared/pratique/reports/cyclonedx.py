@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -27,7 +28,9 @@ from pratique.findings import Finding, FindingKind, Severity
 from pratique.inventory.package import InstalledPackage
 from pratique.reports.report import Report
 
-_URL_CHARACTERS = "%/:=&?~#+!$,;'@()*[]"  # what stays as it is: feeds hold URLs with spaces, which the format refuses
+_URL_CHARACTERS = "%/:=&?~#+!$,;'@()*"
+_URL_PART = r"(?:[A-Za-z0-9\-._~:/?@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*"
+_URL = re.compile(rf"https?://[A-Za-z0-9._-]+(?::[0-9]{{1,5}})?(?:[/?]{_URL_PART})?(?:#{_URL_PART})?")
 _SEVERITIES = {
     Severity.CRITICAL: VulnerabilitySeverity.CRITICAL,
     Severity.HIGH: VulnerabilitySeverity.HIGH,
@@ -91,9 +94,15 @@ def _vulnerability(group: list[Finding]) -> Vulnerability:
         description=first.title or None,
         recommendation=first.recommendation or None,
         ratings=[VulnerabilityRating(severity=_SEVERITIES[first.severity])],
-        advisories=[VulnerabilityAdvisory(url=XsUri(quote(url, safe=_URL_CHARACTERS))) for url in first.references],
+        advisories=[VulnerabilityAdvisory(url=XsUri(url)) for url in _valid(first.references)],
         affects=[_affected(finding) for finding in group],
     )
+
+
+def _valid(references: Iterable[str]) -> list[str]:
+    """The references that the format takes: feeds hold URLs with spaces, which can be quoted, and text that is no URL, which cannot be kept."""
+    quoted = (quote(url, safe=_URL_CHARACTERS) for url in references)
+    return [url for url in quoted if _URL.fullmatch(url)]
 
 
 def _affected(finding: Finding) -> BomTarget:

@@ -97,7 +97,7 @@ def _row(finding: Finding) -> tuple[str, ...]:
         finding.installed or "",
         finding.fixed_in or "-",
         _short_id(finding),
-        finding.title,
+        " ".join(finding.title.split()),
     )
 
 

@@ -149,12 +149,13 @@ class _Child:
 
     async def kill(self) -> None:
         """End the child now."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        if self.is_alive:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
         await self._reap()
 
     async def stop(self) -> None:
-        """End an idle child: it leaves when its pipe is closed."""
+        """End a child that is idle or leaving: it goes when its pipe is closed."""
         self._close_pipe()
         try:
             async with asyncio.timeout(_EXIT_SECONDS):
@@ -228,8 +229,8 @@ class _Child:
         self._waiting -= loop.time() - started
 
     async def _explain(self) -> LimitExceeded | UnavailableError:
-        """Say why the child is gone."""
-        await self.kill()
+        """Say why the child is gone. Not by `kill`: sending a signal polls, and a poll that meets an ended child takes its status from asyncio's watcher."""
+        await self.stop()
         code = self._process.returncode
         if code == -signal.SIGXCPU:
             return LimitExceeded(f"layer took more than {self._limits.stream.cpu_seconds:.0f} s of CPU time")

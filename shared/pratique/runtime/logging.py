@@ -39,8 +39,10 @@ def configure_logging(service: str, *, level: str = "info", stream: TextIO | Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("aiormq", "aio_pika", "aiosqlite", "apprise", "alembic", "oras", "aiohttp.access"):
+    for noisy in ("aiosqlite", "apprise", "alembic", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    for repeating in ("aiormq", "aio_pika", "oras.logger"):  # what they say of a lost peer, we say once, and without the peer's own text
+        logging.getLogger(repeating).setLevel(logging.CRITICAL)
 
 
 @contextmanager

@@ -150,27 +150,27 @@ def translating() -> Iterator[None]:
         yield
     except PratiqueError:
         raise
-    except exc.DBAPIError as error:
-        translated = _translate(error.orig, is_disconnect=error.connection_invalidated)
-        if translated is None:
-            raise
-        raise translated from error
-    except exc.StatementError as error:
-        # A value that a column's type refuses (storage.text) is wrapped with the statement.
-        if isinstance(error.orig, PratiqueError):
-            raise error.orig from error
-        raise
-    except (OSError, TimeoutError, exc.TimeoutError) as error:
-        raise DatabaseUnavailable(f"the database did not answer: {type(error).__name__}") from error
     except Exception as error:
-        # asyncpg's own errors come through as they are while a connection is being made
-        translated = _translate(error, is_disconnect=False)
+        translated = _translate(error)
         if translated is None:
             raise
         raise translated from error
 
 
-def _translate(error: BaseException | None, *, is_disconnect: bool) -> PratiqueError | None:
+def _translate(error: Exception) -> PratiqueError | None:
+    if isinstance(error, exc.StatementError):
+        # A value that a column's type refuses (storage.text) comes wrapped with the statement.
+        if isinstance(error.orig, PratiqueError):
+            return error.orig
+        is_disconnect = isinstance(error, exc.DBAPIError) and error.connection_invalidated
+        return _classify(error.orig, is_disconnect=is_disconnect)
+    if isinstance(error, OSError | exc.TimeoutError):  # OSError includes TimeoutError
+        return DatabaseUnavailable(f"the database did not answer: {type(error).__name__}")
+    # asyncpg's own errors come through as they are while a connection is being made.
+    return _classify(error, is_disconnect=False)
+
+
+def _classify(error: BaseException | None, *, is_disconnect: bool) -> PratiqueError | None:
     state = str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
     code = getattr(error, "sqlite_errorcode", None)
     reason = f"{type(error).__name__} {state or code or ''}".strip()

@@ -93,7 +93,11 @@ async def test_a_decision_needs_its_scan(db: Database) -> None:
 
 
 async def test_actions_are_planned_once_and_done_in_order(db: Database) -> None:
-    planned = [("tag", {"name": "ok", "nested": {"b": 1, "a": 2}}), ("tag", {"name": "other"}), ("sign", {})]
+    planned: list[tuple[str, dict[str, object]]] = [
+        ("tag", {"name": "ok", "nested": {"b": 1, "a": 2}}),
+        ("tag", {"name": "other"}),
+        ("sign", {}),
+    ]
     async with db.transaction() as session:
         decision = await decide(session, "a")
         await plan_actions(session, decision.id, planned)

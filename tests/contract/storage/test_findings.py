@@ -246,4 +246,4 @@ async def test_matches_of_thousands_of_packages_take_a_few_seconds(db: Database)
         await record_matches(session, "db1", matches)
     async with db.reading() as session:
         assert len(await load_findings(session, A)) == 6000
-    assert time.monotonic() - start < 10  # 2 s on an idle machine
+    assert time.monotonic() - start < 10  # 1.3 to 3.2 s were seen, with the recording of the packages, on two busy cores

@@ -157,7 +157,7 @@ async def test_5000_packages_are_recorded_and_loaded_in_a_few_seconds(db: Databa
     async with db.reading() as session:
         found = await load_inventory(session, A)
     assert found == many
-    assert time.monotonic() - start < 10  # 1.5 s on an idle machine
+    assert time.monotonic() - start < 10  # 0.9 to 1.2 s were seen on two busy cores
 
 
 async def test_inventories_with_the_same_packages_can_be_recorded_at_once(db: Database) -> None:

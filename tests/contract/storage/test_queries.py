@@ -120,6 +120,6 @@ async def test_scans_and_decisions_are_counted(db: Database) -> None:
         await push(session, "1", digest=C)
         assert await count_scans_by_state(session) == {"queued": 1, "running": 0, "scanned": 2, "failed": 0}
         assert await count_decisions_by_verdict(session) == {"pass": 1, "fail": 1, "incomplete": 0}
-        ages = await oldest_queued_age(session, now=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=100))
+        ages = dict(await oldest_queued_age(session, now=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=100)))
     assert 100 <= ages.pop("push") < 130
     assert ages == {"demand": 0.0, "rescan": 0.0}

@@ -1,0 +1,1 @@
+"""Measurements of pratique against the least that the same work can cost: `python -m benchmarks`."""
