@@ -74,12 +74,16 @@ class Access:
         return "__Host-pratique" if self.is_secure else "pratique"
 
     async def identify_program(self, request: web.Request) -> Caller:
-        """Tell who sent an API request, by its header only: a browser cannot be made to send that. Raises Problem 401."""
+        """Tell who sent an API request. What changes nothing may come with a browser's cookie; for the rest only the header counts, which no other
+        site can make a browser send. Raises Problem 401.
+        """
         header = request.headers.get("Authorization")
         if header is None:
-            if self.settings.anonymous_read:
-                return ANONYMOUS
-            raise unauthorized("a token is needed: send `Authorization: Bearer prq_…`")
+            token = request.cookies.get(self.cookie) if request.method == "GET" else None
+            caller = await self.identify_token(token) if token else None
+            if caller is None and not self.settings.anonymous_read:
+                raise unauthorized("a token is needed: send `Authorization: Bearer prq_…`")
+            return caller or ANONYMOUS
         scheme, _, token = header.partition(" ")
         caller = await self.identify_token(token.strip()) if scheme.lower() == "bearer" else None
         if caller is None:

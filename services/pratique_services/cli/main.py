@@ -102,6 +102,15 @@ def _add_advisories(commands: _Commands) -> None:
     status.add_argument("--advisories", type=Path, metavar="FILE", help="compiled database (default: PRATIQUE_ADVISORIES)")
     status.add_argument("--format", choices=("table", "json"), default="table")
     status.set_defaults(command="advisories:status")
+    push = group.add_parser("push", help="store the database in a registry, for sites that reach nothing else")
+    push.add_argument("--advisories", type=Path, metavar="FILE", help="compiled database (default: PRATIQUE_ADVISORIES)")
+    push.set_defaults(command="advisory_artifacts:push")
+    pull = group.add_parser("pull", help="fetch a database that was pushed; FILE is replaced only by a valid one")
+    pull.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    pull.set_defaults(command="advisory_artifacts:pull")
+    for parser in (push, pull):
+        parser.add_argument("reference", metavar="REF", help="host/repo:tag")
+        parser.add_argument("--plain-http", action="store_true", help="speak http to the registry")
 
 
 def _add_serving(commands: _Commands) -> None:

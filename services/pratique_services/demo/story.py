@@ -123,9 +123,9 @@ class _Story:
         self.narrator.say(f"{held} of {self.narrator.checks} checks held.", "bold red" if self.narrator.failures else "bold green")
 
 
-def _shorten(text: str) -> str:
-    """Cut digests to what tells them apart."""
-    return _DIGEST.sub(r"\1", text)
+def _shorten(reason: str) -> str:
+    """Leave out how many findings a reason is about, and cut digests to what tells them apart: all of it was told before."""
+    return _DIGEST.sub(r"\1", reason.partition(": ")[2] or reason)
 
 
 async def _find(site: Site, outcome: Outcome) -> str:

@@ -27,11 +27,11 @@ def check_receiver(name: str, url: str) -> None:
     Raises SettingsError; the address itself is a secret and is not repeated.
     """
     if _is_webhook(url):
-        parts = urlsplit(url)
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-            raise SettingsError(f"channels.{name}: a webhook over plain http is allowed on loopback only")
-        if not parts.hostname:
+        host = _host_of(url)
+        if not host:
             raise SettingsError(f"channels.{name}: the webhook address names no host")
+        if url.startswith("http://") and host not in _LOOPBACK:
+            raise SettingsError(f"channels.{name}: a webhook over plain http is allowed on loopback only")
         return
     import apprise
 
@@ -59,6 +59,13 @@ async def send_message(  # noqa: PLR0913
         delivered = await service.async_notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
         if not delivered:
             raise ChatUnavailable("the receiver did not take the message")
+
+
+def _host_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # brackets without an address in them
+        return None
 
 
 def _is_webhook(url: str) -> bool:

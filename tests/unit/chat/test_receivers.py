@@ -15,6 +15,8 @@ from aiohttp.test_utils import TestServer
 from pratique.chat.receivers import MAX_RETRY_AFTER, check_receiver, send_message
 from pratique.errors import ChatUnavailable, RefusedError, SettingsError
 
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # the standard library's own, behind Apprise
+
 MESSAGE: dict[str, Any] = {"title": "2 new criticals", "body": "• CVE-1 <b>x</b> [link](http://x)", "payload": {"text": "hello"}}
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
