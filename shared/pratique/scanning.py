@@ -14,10 +14,10 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
-from pratique.errors import InputError, InvalidManifest, LimitExceeded, MissingError
+from pratique.errors import InputError, InvalidManifest, InvalidReference, LimitExceeded, MissingError
 from pratique.inventory.analyzers import ANALYZERS
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
 from pratique.inventory.inventory import Inventory
@@ -31,7 +31,7 @@ from pratique.runtime.concurrency import run_together
 from pratique.runtime.layer_pool import LayerPool
 
 MAX_INDEX_DEPTH = 4  # real indexes are one level deep, rarely two: more is a trap for whoever recurses
-MAX_IMAGES = 64  # images judged for one push
+MAX_DOCUMENTS = 128  # manifests and indexes below one index: each image may have an attestation beside it
 
 
 class LayerStore(Protocol):
@@ -101,12 +101,14 @@ class Scanner:
     async def inspect(self, source: ImageSource, *, platform: str = "all", root: Digest | None = None) -> Inspection:
         """Inspect what `source` names; `platform` is `os/arch[/variant]` or `all`. `root` names the digest to report if nothing can be fetched.
 
-        Raises UnavailableError, RefusedError, and MissingError when the root itself is not there.
+        Raises UnavailableError, RefusedError, MissingError when the root itself is not there, and InvalidReference when it is not told which one is meant.
         """
         try:
             document = await source.fetch_root()
             walk = _Walk(source, platform)
             await walk.visit_root(document)
+        except InvalidReference:
+            raise
         except InputError as error:
             return Inspection(root=None, images=(_unreadable("manifest", error, digest=root),), artifacts=())
         images = [await self._inspect_image(source, manifest) for manifest in walk.manifests]
@@ -125,11 +127,11 @@ class Scanner:
 
     async def _scan_layers(self, source: ImageSource, layers: Sequence[Layer]) -> list[ScannedLayer]:
         known = await self._store.load([str(layer.descriptor.digest) for layer in layers])
-        wanted = {layer.descriptor.digest: layer for layer in layers if not _is_known(layer, known)}
+        wanted = {_claim(layer): layer for layer in layers if not _is_known(layer, known)}
         largest_first = sorted(wanted.values(), key=lambda layer: layer.descriptor.size, reverse=True)
         results = await run_together(self._scan_layer(source, layer) for layer in largest_first)
-        scanned = {result.digest: result for result in results}
-        return [scanned.get(str(layer.descriptor.digest)) or _known_layer(layer, known) for layer in layers]
+        scanned = dict(zip(map(_claim, largest_first), results, strict=True))
+        return [scanned.get(_claim(layer)) or _known_layer(layer, known) for layer in layers]
 
     async def _scan_layer(self, source: ImageSource, layer: Layer) -> ScannedLayer:
         digest = str(layer.descriptor.digest)
@@ -144,7 +146,6 @@ class Scanner:
             result = await self._pool.scan(layer, stream)
         except (InputError, MissingError) as error:
             return ScannedLayer(digest=digest, result=None, gap=_gap("layer", f"{digest}: {error}"))
-        result = replace(result, diff_id=str(layer.diff_id))  # the pass has compared it: by this the result is known again
         await self._store.record(digest, result)
         return ScannedLayer(digest=digest, result=result, gap=None)
 
@@ -152,6 +153,12 @@ class Scanner:
 def unreadable_inspection(digest: Digest, reason: str) -> Inspection:
     """What there is to record of an image that could not be inspected at all."""
     return Inspection(root=None, images=(_unreadable("image", reason, digest=digest),), artifacts=())
+
+
+def _claim(layer: Layer) -> tuple[object, ...]:
+    """All that an image says of a layer's bytes: one that has a blob twice must be right about it both times."""
+    descriptor = layer.descriptor
+    return descriptor.digest, descriptor.size, descriptor.media_type, layer.diff_id
 
 
 def _is_known(layer: Layer, known: Mapping[str, LayerResult]) -> bool:
@@ -205,14 +212,18 @@ class _Walk:
         if child.digest in self._seen or not _is_wanted(child.platform, self._platform):
             return
         self._seen.add(child.digest)
-        if child.platform is not None and child.platform.is_unknown:
-            self.artifacts.append(child)
-            return
-        if len(self._seen) > MAX_IMAGES:
-            raise LimitExceeded(f"more than {MAX_IMAGES} manifests below one index")
+        if len(self._seen) > MAX_DOCUMENTS:
+            raise LimitExceeded(f"more than {MAX_DOCUMENTS} manifests below one index")
         try:
             await self._visit(await self._source.fetch_document(child), depth)
         except (InputError, MissingError) as error:
+            self._pass_over(child, error)
+
+    def _pass_over(self, child: Descriptor, error: InputError | MissingError) -> None:
+        """Note what could not be read. Attestations (`unknown/unknown`) are often left behind by copies; one that is there is judged by what it is."""
+        if isinstance(error, MissingError) and child.platform is not None and child.platform.is_unknown:
+            self.artifacts.append(child)
+        else:
             self.broken.append(_unreadable("manifest", error, digest=child.digest))
 
 

@@ -9,12 +9,14 @@ import json
 import os
 import random
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import zstandard
+from isal import igzip
 
 from tests.support.hostile_layers import bomb, header, many_entries, pax, pax_record, truncated_gzip
 from tests.support.images import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Files, Symlink, debian_files, decompress, make_layer
@@ -109,7 +111,6 @@ class Hostile:
 
     word: str
     build: Build
-    keywords: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> str:
         """Write it; answer what to scan."""
@@ -175,7 +176,10 @@ def with_other_bytes(*, is_config: bool = False, more: bytes = b"") -> Build:
         image = layout.image(layout.good, layer)
         digest = json.loads(layout.path(image["digest"]).read_bytes())["config"]["digest"] if is_config else layer.descriptor["digest"]
         content = layout.path(digest).read_bytes()
-        layout.path(digest).write_bytes((content.replace(b"linux", b"lunix") if is_config else gzip.compress(bytes(len(content) - 30), 0)[: len(content)]) + more)
+        other = (
+            content.replace(b"linux", b"lunix") if is_config else content[:4] + b"time" + content[8:]
+        )  # of gzip's header: reads as before
+        layout.path(digest).write_bytes(other + more)
         return image
 
     return build
@@ -255,7 +259,7 @@ def small_bomb(size: int = 300 * 1024**2) -> bytes:
 def compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """A gzip member, made as it is written."""
     buffer = io.BytesIO()
-    with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=1) as file:
+    with igzip.IGzipFile(fileobj=buffer, mode="wb", compresslevel=1) as file:
         for chunk in chunks:
             file.write(chunk)
             yield buffer.getvalue()
@@ -269,9 +273,9 @@ def pax_of_many_records() -> bytes:
     return pax(pax_record(b"path", b"a") + b"5 a=\n" * (1024**2 // 5 - 10)) + header(b"a")
 
 
-def repeated(documents: Sequence[bytes], count: int) -> Iterator[bytes]:
+def repeated(content: bytes, count: int) -> Iterator[bytes]:
     for _ in range(count):
-        yield from documents
+        yield content
 
 
 def random_bytes(count: int) -> bytes:
@@ -305,10 +309,9 @@ LAYERS = {
     "names that are not UTF-8": Hostile("UTF-8", with_layer(lambda: gzip.compress(header(b"caf\xe9") + header(b"\xff\xfe/METADATA") + bytes(1024)))),
     "a dpkg status of random bytes": Hostile("broken stanzas", with_files({STATUS: random_bytes(200_000)})),
     "a dpkg status of nothing": Hostile("package database is missing", with_files({STATUS: b""})),
-    "a dpkg status that is too large": Hostile("the limit is", with_layer(lambda: compressed([header(STATUS.encode(), b"%011o\0" % _UNIT), random_bytes(1024**2) * 64, bytes(1024)]), diff_id=ANY_DIFF_ID)),
+    "a dpkg status that is too large": Hostile("the limit is", with_files({STATUS: bytes(_UNIT)})),
     "a device for a dpkg status": Hostile("dpkg|package", with_layer(lambda: gzip.compress(header(STATUS.encode(), kind=b"3") + bytes(1024)))),
     "an extended header of gigabytes": Hostile("extended header", with_layer(lambda: gzip.compress(header(b"x", b"\x80\0\0\0\0\0\0\x7f" + bytes(4), b"x")), diff_id=ANY_DIFF_ID)),
-    "extended headers of many records": Hostile("bomb|CPU|PAX", with_layer(lambda: compressed(repeated([pax_of_many_records()], 40)), diff_id=ANY_DIFF_ID)),
     "a size beyond all numbers": Hostile("truncated|size", with_layer(lambda: gzip.compress(header(b"a", b"\x80\0\0\0\x7f" + b"\xff" * 7)))),
     "random bytes": Hostile("tar header", with_layer(lambda: random_bytes(5000))),
     "an encrypted layer": Hostile("encrypted", lambda layout: layout.image(layout.good, layout.layer(random_bytes(5000), ANY_DIFF_ID, f"{OCI_LAYER}+gzip+encrypted"))),
@@ -321,10 +324,10 @@ LAYERS = {
 
 DOCUMENTS = {
     "an image below a hundred indexes": Hostile("nested more than", nested(100)),
-    "an index of a hundred images": Hostile("more than 64", wide(100)),
+    "an index of 150 images": Hostile("more than 128", wide(150)),
     "an index of an image and of garbage": Hostile("without config", half_broken),
     "an index that passes an image off as an attestation": Hostile("gzip stream is broken", disguised),
-    "a manifest of 100 MB": Hostile("more than 4194304 bytes", with_document(lambda: repeated([b'{"schemaVersion":2,"a":"', b"x" * 1024**2], 100))),
+    "a manifest of 100 MB": Hostile("more than 4194304 bytes", with_document(lambda: repeated(b"x" * 1024**2, 100))),
     "a manifest of random bytes": Hostile("not JSON", with_document(random_bytes(1000))),
     "a manifest of a million brackets": Hostile("not JSON", with_document(b"[" * 1_000_000)),
     "a manifest that is a list": Hostile("JSON object", with_document(b"[]")),
@@ -333,7 +336,7 @@ DOCUMENTS = {
     "a manifest with another list of layers": Hostile("ambiguous", with_spelling("Layers")),
     "a manifest with another list of layers in Unicode": Hostile("ambiguous", with_spelling("layer\u017f")),
     "a manifest without a digest": Hostile("digest", with_manifest(layers=[{"mediaType": OCI_LAYER, "size": 1}])),
-    "a manifest with a path for a digest": Hostile("digest", with_manifest(layers=[{"mediaType": OCI_LAYER, "size": 1, "digest": "../../../../../etc/passwd"}])),
+    "a manifest with a path for a digest": Hostile("expected algorithm:hex", with_manifest(layers=[{"mediaType": OCI_LAYER, "size": 1, "digest": "../../../../../etc/passwd"}])),
     "a size that is not a number": Hostile("not JSON", with_size("NaN")),
     "a size without end": Hostile("whole number|not JSON", with_size("1e999")),
     "a size below zero": Hostile("at least 0", with_size("-1")),
@@ -351,3 +354,56 @@ DOCUMENTS = {
     "a missing config": Hostile("No such file", without_blob(is_config=True)),
 }  # fmt: skip
 """Documents that cannot be trusted."""
+
+COSTLY: dict[str, Build] = {
+    "a million entries": with_layer(lambda: b"".join(compressed(many_entries(1_000_000)))),
+    "extended headers of 200,000 records": with_layer(lambda: b"".join(compressed(repeated(pax_of_many_records(), 10)))),
+    "a hundred layers": lambda layout: layout.image(
+        layout.good, *[layout.layer(make_layer({"a": b"%d" % number})) for number in range(100)]
+    ),
+}
+"""Images that take work, and are whole."""
+
+PUSHABLE = {
+    name: (LAYERS | DOCUMENTS)[name]
+    for name in (
+        "a truncated gzip stream",
+        "a wrong diff-id",
+        "a layer twice, first with a wrong diff-id",
+        "a path out of the root",
+        "absolute links in a circle",
+        "a dpkg status of random bytes",
+        "an encrypted layer",
+        "a config that is no JSON",
+        "fewer diff-ids than layers",
+        "an index that passes an image off as an attestation",
+        "a manifest with another list of layers",
+    )
+} | {"a gzip bomb of 300 MB": Hostile("decompression bomb", with_layer(small_bomb))}
+"""What a registry accepts, because it does not look into blobs."""
+
+
+def push_raw(folder: Path, reference: str) -> str:
+    """Copy what a layout holds into a registry as it is, which no client would do; answer the digest."""
+    host, _, rest = reference.partition("/")
+    repository, _, tag = rest.rpartition(":")
+    base = f"http://{host}/v2/{repository}"
+    layout = RawLayout(folder)
+    root: Json = json.loads((folder / "index.json").read_bytes())["manifests"][0]
+    documents = [root]
+    for document in documents:
+        content = json.loads(layout.path(document["digest"]).read_bytes())
+        documents += [child for child in content.get("manifests", ()) if child not in documents]
+    for path in (folder / "blobs" / "sha256").iterdir():
+        location = _request("POST", f"{base}/blobs/uploads/")
+        _request("PUT", f"{location}&digest=sha256:{path.name}", path.read_bytes(), "application/octet-stream")
+    for document in reversed(documents):
+        name = tag if document is root else document["digest"]
+        _request("PUT", f"{base}/manifests/{name}", layout.path(document["digest"]).read_bytes(), document["mediaType"])
+    return str(root["digest"])
+
+
+def _request(method: str, url: str, content: bytes | None = None, media_type: str = "") -> str:
+    request = urllib.request.Request(url, content, {"Content-Type": media_type} if media_type else {}, method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return str(answer.headers.get("Location", ""))

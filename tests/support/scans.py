@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -84,20 +84,10 @@ class _Meter:
 
 def _tree(pid: int) -> Iterator[int]:
     yield pid
-    for task in _listed(f"/proc/{pid}/task"):
-        try:
-            children = Path(f"/proc/{pid}/task/{task}/children").read_text()
-        except OSError:
-            continue
-        for child in children.split():
-            yield from _tree(int(child))
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
+    with contextlib.suppress(OSError):  # it may end at any time
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from _tree(int(child))
 
 
 def _high_water(pid: int) -> int:

@@ -27,7 +27,7 @@ from pratique.storage.scans import ScanRow
 from pratique_services.api import views, words
 from pratique_services.api.browsing import Visit, see_other
 from pratique_services.api.commands import is_releasable
-from pratique_services.api.inputs import Cursor, Input, SeverityWord, parse_input, parse_reference
+from pratique_services.api.inputs import ImagePageQuery, parse_input, parse_reference
 from pratique_services.api.lookup import is_artifact, load_known, load_report
 from pratique_services.api.paging import FindingKey, decode_cursor, finding_key, page_of
 from pratique_services.api.views import Change, image_path
@@ -35,11 +35,6 @@ from pratique_services.api.views import Change, image_path
 _FINDINGS_SIZE = 50
 _LINES = 20
 _ADVICE = 8
-
-
-class _ImageQuery(Input, frozen=True, kw_only=True):
-    severity: SeverityWord | None = None
-    after: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +60,7 @@ class _Loaded:
 async def show_image(visit: Visit) -> web.StreamResponse:
     """Show an image by its digest; a tag leads to the digest that it points to."""
     reference = parse_reference(visit.request.match_info["reference"])
-    query = parse_input(_ImageQuery, {name: value for name, value in visit.request.query.items() if value})
+    query = parse_input(ImagePageQuery, {name: value for name, value in visit.request.query.items() if value})
     after = decode_cursor(query.after, FindingKey)
     async with visit.database.reading() as session:
         status = await load_known(session, reference)

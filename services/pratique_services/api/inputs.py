@@ -90,6 +90,13 @@ class FindingsQuery(OfImage, frozen=True, kw_only=True):
     limit: Limit = 100
 
 
+class ImagePageQuery(Input, frozen=True, kw_only=True):
+    """Which findings the page of an image shows."""
+
+    severity: SeverityWord | None = None
+    after: Cursor | None = None
+
+
 class PackagesQuery(OfImage, frozen=True, kw_only=True):
     """Which packages of an image."""
 

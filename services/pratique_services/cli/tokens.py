@@ -14,16 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from pratique.errors import MissingError, SettingsError
 from pratique.runtime.settings import load_settings
 from pratique.storage.engine import Database
+from pratique.storage.migrations import check_schema
 from pratique.storage.tokens import hash_token, load_tokens, record_token, revoke_token
 from pratique_services.cli.main import EXIT_OK
 
+MAX_DAYS = 3650  # a token is not for ever
 _Result = TypeVar("_Result")
 
 
 def create(options: argparse.Namespace) -> int:
     """Make a token and print it, the only time it is shown."""
-    if options.days < 1:
-        raise SettingsError(f"--days: expected at least 1, got {options.days}")
+    if not 1 <= options.days <= MAX_DAYS:
+        raise SettingsError(f"--days: expected 1 to {MAX_DAYS}, got {options.days}")
     token = f"prq_{secrets.token_urlsafe(32)}"
     expires = dt.datetime.now(dt.UTC) + dt.timedelta(days=options.days)
 
@@ -57,6 +59,7 @@ def list_all(_options: argparse.Namespace) -> int:
 async def _with_database(work: Callable[[AsyncSession], Awaitable[_Result]]) -> _Result:
     database = Database(load_settings().database_url)
     try:
+        await check_schema(database)
         async with database.transaction() as session:
             return await work(session)
     finally:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from pratique.messages import InventoryRecorded
 from pratique.policy.policy import PolicyDocument
 from pratique.policy.verdict import VerdictStatus
+from pratique.runtime.consuming import counted
 from pratique.runtime.key_files import load_keys
 from pratique.runtime.policy_file import load_policy
 from pratique.runtime.resources import Resources
@@ -17,8 +20,8 @@ _PREFETCH = 4
 
 async def run(resources: Resources) -> None:
     """Decide and perform until cancelled."""
-    enforcer = make_enforcer(resources)
-    await resources.broker.consume(InventoryRecorded.queue, enforcer.consume, prefetch=_PREFETCH)
+    enforcer = await asyncio.to_thread(make_enforcer, resources)  # scrypt takes most of a second
+    await resources.broker.consume(InventoryRecorded.queue, counted(enforcer.consume), prefetch=_PREFETCH)
 
 
 def make_enforcer(resources: Resources) -> Enforcer:

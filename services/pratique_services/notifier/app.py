@@ -7,6 +7,7 @@ import aiohttp
 from pratique.chat.receivers import check_receiver
 from pratique.messages import DecisionTaken
 from pratique.runtime.concurrency import run_together
+from pratique.runtime.consuming import counted
 from pratique.runtime.policy_file import load_policy
 from pratique.runtime.resources import Resources
 from pratique_services.notifier.composing import Composer
@@ -28,5 +29,5 @@ async def run(resources: Resources) -> None:
             retry=settings.retry,
             session=session,
         )
-        consuming = resources.broker.consume(DecisionTaken.queue, notifier.consume, prefetch=_PREFETCH)
+        consuming = resources.broker.consume(DecisionTaken.queue, counted(notifier.consume), prefetch=_PREFETCH)
         await run_together([consuming, notifier.deliver()])

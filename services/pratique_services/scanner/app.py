@@ -7,6 +7,7 @@ import os
 from pratique.messages import SCAN_QUEUES
 from pratique.runtime.advisory_file import AdvisoryFile
 from pratique.runtime.concurrency import run_together
+from pratique.runtime.consuming import counted
 from pratique.runtime.layer_pool import LayerPool
 from pratique.runtime.resources import Resources
 from pratique.scanning import Scanner
@@ -30,4 +31,4 @@ async def run(resources: Resources) -> None:
             wake=resources.relay.wake,
         )
         prefetch = dict.fromkeys(SCAN_QUEUES, 1) | {SCAN_QUEUES[0]: settings.scanner.concurrency}
-        await run_together(resources.broker.consume(queue, worker.consume, prefetch=prefetch[queue]) for queue in SCAN_QUEUES)
+        await run_together(resources.broker.consume(queue, counted(worker.consume), prefetch=prefetch[queue]) for queue in SCAN_QUEUES)

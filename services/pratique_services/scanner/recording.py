@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from pratique.inventory.analyzers import ANALYZERS_KEY
 from pratique.inventory.coverage import Coverage
 from pratique.inventory.eol import eol_findings
 from pratique.oci.digest import Digest
-from pratique.oci.manifest import ImageConfig, Index
+from pratique.oci.manifest import Descriptor, ImageConfig, Index
 from pratique.runtime.advisory_file import AdvisoryFile
 from pratique.scanning import InspectedImage, Inspection
 from pratique.storage.engine import Database
@@ -101,8 +102,16 @@ def _recorded_root(digest: Digest, inspection: Inspection) -> RecordedImage:
         media_type=root.descriptor.media_type if root else "",
         kind="artifact" if inspection.is_artifact else "index",
         size=root.descriptor.size if root else 0,
-        children=root.manifests if isinstance(root, Index) else (),
+        children=tuple(_as_found(child, inspection) for child in root.manifests) if isinstance(root, Index) else (),
     )
+
+
+def _as_found(child: Descriptor, inspection: Inspection) -> Descriptor:
+    """An image that its index marks as an attestation (`unknown/unknown`) is listed as the image it is: it would not be judged otherwise."""
+    found = next((image for image in inspection.images if image.digest == child.digest), None)
+    if found is None or child.platform is None or not child.platform.is_unknown:
+        return child
+    return dataclasses.replace(child, platform=found.config.platform if found.config and not found.config.platform.is_unknown else None)
 
 
 def _facts(config: ImageConfig) -> Mapping[str, Any]:

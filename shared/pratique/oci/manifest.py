@@ -18,6 +18,13 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024  # distribution's own limit: protects memor
 MAX_CONFIG_BYTES = 8 * 1024 * 1024  # the same for image configs
 MAX_LAYERS = 512  # overlay file systems stop at 127 or 500: more is an attack or a mistake
 MAX_CHILDREN = 512  # platforms of one index
+_MEMBERS = frozenset(
+    {
+        *("schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "annotations"),
+        *("digest", "size", "urls", "platform", "os", "architecture", "variant", "rootfs", "diff_ids"),
+    }
+)
+_SPELLINGS = {name.casefold(): name for name in _MEMBERS}
 _MAX_SIZE = 2**63 - 1  # what a database's integer holds: protects the storage against sizes that no blob has
 _SCHEMA_VERSION = 2
 
@@ -168,10 +175,11 @@ def parse_config(content: bytes) -> ImageConfig:
     if len(content) > MAX_CONFIG_BYTES:
         raise LimitExceeded(f"image config of {len(content)} bytes; the limit is {MAX_CONFIG_BYTES}")
     raw = _decode(content, "image config")
-    run = _object(raw, "config")
+    run, rootfs = _object(raw, "config"), _object(raw, "rootfs")
+    _check_spelling(rootfs)
     return ImageConfig(
         platform=_platform(raw),
-        diff_ids=tuple(map(_digest, _list(_object(raw, "rootfs"), "diff_ids", MAX_LAYERS))),
+        diff_ids=tuple(map(_digest, _list(rootfs, "diff_ids", MAX_LAYERS))),
         created=_text(raw, "created"),
         user=_text(run, "User") or "",
         env=_texts(run, "Env"),
@@ -231,12 +239,22 @@ def _decode(content: bytes, what: str) -> Mapping[str, object]:
         raise InvalidManifest(f"{what} is not JSON: {error}") from error
     if not isinstance(raw, dict):
         raise InvalidManifest(f"expected {what} to be a JSON object, got {type(raw).__name__}")
+    _check_spelling(raw)
     return raw
+
+
+def _check_spelling(raw: Mapping[str, object]) -> None:
+    """Refuse `Layers` beside or for `layers`: Go's JSON matches names in any case, so runtimes would take the one that is passed over here."""
+    for key in raw:
+        name = _SPELLINGS.get(key.casefold(), key)
+        if name != key:
+            raise InvalidManifest(f"expected {name}, got {key[:40]!r}: refused as ambiguous")
 
 
 def _descriptor(raw: object) -> Descriptor:
     if not isinstance(raw, dict):
         raise InvalidManifest(f"expected a descriptor object, got {type(raw).__name__}")
+    _check_spelling(raw)
     size = raw.get("size")
     if not isinstance(size, int) or isinstance(size, bool):
         raise InvalidManifest(f"expected a whole number as a descriptor's size, got {type(size).__name__}")

@@ -157,9 +157,8 @@ def _is_over(rules: Rules, finding: Finding) -> bool:
 
 
 def _threshold_text(rules: Rules) -> str:
-    if rules.fail_on_kind:
-        return "at or above the threshold of their kind"
-    return f"at or above {rules.fail_on}"
+    kinds = "".join(f", {kind} from {threshold}" for kind, threshold in rules.fail_on_kind.items() if threshold is not None)
+    return f"at or above {rules.fail_on}{kinds}" if rules.fail_on is not None else f"at or above the threshold{kinds}"
 
 
 def _effect(rule: str, status: VerdictStatus, findings: list[Finding], what: str) -> Iterator[_Effect]:

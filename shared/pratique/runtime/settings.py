@@ -266,7 +266,7 @@ def _check(settings: Settings) -> None:
     if signing.key is not None and signing.key == signing.attestation_key:
         raise SettingsError("signing.attestation_key must not be signing.key: a signed failing verdict would verify as a signature")
     if settings.is_embedded and not settings.effective_broker_url.startswith("sqlite"):
-        raise SettingsError("broker_url: PostgreSQL needs a broker, set PRATIQUE_BROKER_URL to amqp://…")
+        raise SettingsError("broker_url: only an SQLite database comes with a queue of its own, set PRATIQUE_BROKER_URL to amqp://…")
 
 
 def _check_registry(registry: RegistrySettings) -> None:

@@ -66,9 +66,9 @@ def test_findings_that_come_between_two_pages_move_nothing() -> None:
     assert [finding.id for finding in (*first.items, *second.items)] == ["CVE-0", "CVE-1", "CVE-2", "CVE-3"]
 
 
-@given(st.text(max_size=5000))
+@given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="/"), max_size=5000))
 def test_a_cursor_fits_into_a_request_line_whatever_an_image_calls_its_packages(name: str) -> None:
-    package = Package(type="npm", name=name or "x", version="1")
+    package = Package(type="npm", name=f"a{name}", version="1")
     cursor = encode_cursor(package_key(InstalledPackage(package=package, paths=("a",), layer=None)))
     assert len(cursor) < 2048
     assert decode_cursor(cursor, PackageKey) == package_key(InstalledPackage(package=package, paths=("a",), layer=None))

@@ -29,7 +29,6 @@ def finding(name: str = "CVE-2021-1", **more: Any) -> Finding:
         "https://",
         "ftp://x/y",
         "http://[",
-        " https://x",
         "https://x/" + "y" * 2000,
     ],
 )
