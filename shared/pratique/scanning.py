@@ -76,14 +76,16 @@ class InspectedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """All that one reference holds: `root` is what it names, `images` the runnable ones in it, `artifacts` those that are none.
+    """All that one reference holds: `root` is what it names, `images` the runnable ones in it, `artifacts` those that are none, `nested` the indexes below the root.
 
-    `root` is None when it could not be read; `images` then has one entry that says why.
+    `root` is None when it could not be read; `images` then has one entry that says why. Of the artifacts, those with a platform are only said to be some: they
+    were not there to be looked at.
     """
 
     root: Manifest | Index | None
     images: tuple[InspectedImage, ...]
     artifacts: tuple[Descriptor, ...]
+    nested: tuple[Index, ...] = ()
 
     @property
     def is_artifact(self) -> bool:
@@ -112,7 +114,7 @@ class Scanner:
         except InputError as error:
             return Inspection(root=None, images=(_unreadable("manifest", error, digest=root),), artifacts=())
         images = [await self._inspect_image(source, manifest) for manifest in walk.manifests]
-        return Inspection(root=document, images=(*images, *walk.broken), artifacts=tuple(walk.artifacts))
+        return Inspection(root=document, images=(*images, *walk.broken), artifacts=tuple(walk.artifacts), nested=tuple(walk.nested))
 
     async def _inspect_image(self, source: ImageSource, manifest: Manifest) -> InspectedImage:
         try:
@@ -190,6 +192,7 @@ class _Walk:
         self._seen: set[Digest] = set()
         self.manifests: list[Manifest] = []
         self.artifacts: list[Descriptor] = []
+        self.nested: list[Index] = []
         self.broken: list[InspectedImage] = []
 
     async def visit_root(self, root: Manifest | Index) -> None:
@@ -201,6 +204,8 @@ class _Walk:
         if isinstance(document, Index):
             if depth > MAX_INDEX_DEPTH:
                 raise LimitExceeded(f"indexes nested more than {MAX_INDEX_DEPTH} deep")
+            if depth:
+                self.nested.append(document)
             for child in document.manifests:
                 await self._visit_child(child, depth + 1)
         elif document.is_image:

@@ -6,6 +6,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,16 +78,16 @@ def test_hostile_pushes_are_held_and_stop_nothing(
         pushed[name] = f"{registry.host}/hostile/{folder.name.lower()}:1"
         push_raw(folder, pushed[name])
 
-    for name, reference in pushed.items():
-        code, document = pratique.status(reference)
-
+    with ThreadPoolExecutor(4) as pool:
+        states = dict(zip(pushed, pool.map(pratique.status, pushed.values()), strict=True))
+    for name, (code, document) in states.items():
         assert (code, document["decision"]["verdict"]["status"]) == (3, "incomplete"), (name, document)
         reasons = [reason["message"] for reason in document["decision"]["verdict"]["reasons"]]
         assert any(re.search(PUSHABLE[name].word, reason) for reason in reasons), (name, reasons)
         outcomes = {action["kind"]: action["outcome"] for action in document["actions"]}
         assert outcomes.keys().isdisjoint({"sign", "promote"}), name
         assert set(outcomes.values()) == {"done"}, (name, document["actions"])
-        assert signed_or_promoted(registry, reference, document["digest"]) == set(), name
+        assert signed_or_promoted(registry, pushed[name], document["digest"]) == set(), name
 
     clean = make_image(tmp_path / "clean", [GOOD])
     push(clean, f"{registry.host}/clean/app:1")

@@ -33,7 +33,6 @@ from tests.support.stored import HOST, digest_of
 
 APP_TAG = f"{HOST}/team/app:1.3"
 APP_PAGE = f"/images/{quote(HOST)}/team/app@{APP}"
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture(scope="module")
@@ -384,6 +383,7 @@ async def test_a_body_is_bounded_and_is_json(client: Client) -> None:
     for data, content_type, expected in (
         (b"{}", "text/plain", 415),
         (b"{", "application/json", 400),
+        (b'{"reference": "\xff"}', "application/json", 400),
         (b"[" * 2_000_000, "application/json", 413),
     ):
         headers = {**bearer("root"), "Content-Type": content_type}
@@ -421,9 +421,7 @@ def check_against_document(address: str) -> None:
 
 def ask_examples(operation: Any, mode: schemathesis.GenerationMode, checks: Any) -> None:
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
-    @hypothesis.settings(
-        max_examples=5, deadline=None, database=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
-    )
+    @hypothesis.settings(max_examples=5, deadline=None, database=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck))
     def ask(case: Any) -> None:
         case.call_and_validate(headers=bearer("root"), checks=checks)
 
@@ -511,6 +509,13 @@ async def test_a_link_from_a_chat_is_taken_by_a_page_of_our_own(client: Client) 
 )
 async def test_forms_of_other_sites_are_refused(client: Client, headers: dict[str, str], expected: int) -> None:
     assert await client.submit("/login", {"token": "prq_root"}, **headers) == expected
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"), [("application/x-www-form-urlencoded; charset=none", 400), ("application/json", 415)]
+)
+async def test_a_form_that_is_none_is_refused(client: Client, content_type: str, expected: int) -> None:
+    assert await client.submit("/login", {"token": "prq_root"}, **{"Content-Type": content_type}) == expected
 
 
 async def test_buttons_need_the_token_of_their_own_form(client: Client, database: Database) -> None:

@@ -372,6 +372,7 @@ PUSHABLE = {
         "a layer twice, first with a wrong diff-id",
         "a path out of the root",
         "absolute links in a circle",
+        "names that are not UTF-8",
         "a dpkg status of random bytes",
         "an encrypted layer",
         "a config that is no JSON",

@@ -120,12 +120,16 @@ def is_own_path(path: str) -> bool:
 
 
 async def read_form(request: web.Request, access: Access) -> Mapping[str, str]:
-    """Read a small form that one of our own pages sent. Raises Problem 403 or 415."""
+    """Read a small form that one of our own pages sent. Raises Problem 400, 403 or 415."""
     if not _is_same_origin(request, access):
         raise Problem(403, "this form was sent by another site")
     if request.content_type != _FORM:
         raise Problem(415, f"expected a form, got {request.content_type[:100]}")
-    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    try:
+        fields = await request.post()
+    except (LookupError, UnicodeDecodeError) as error:
+        raise Problem(400, "expected the form in UTF-8") from error
+    return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
 async def require_own_form(request: web.Request, access: Access, caller: Caller) -> None:

@@ -172,6 +172,8 @@ async def read_body(kind: type[_InputT], request: web.Request) -> _InputT:
         return msgspec.json.decode(await request.read(), type=kind, strict=True)
     except msgspec.DecodeError as error:
         raise Problem(400, _explain(error)) from error
+    except UnicodeDecodeError as error:
+        raise Problem(400, "expected a body in UTF-8") from error
 
 
 def _explain(error: msgspec.DecodeError) -> str:

@@ -93,7 +93,7 @@ class Enforcer:
                 _log.info("release.passed_over", decision_id=decision.id, reason="nothing of it is in quarantine")
                 return None
             parameters = {"from_repository": quarantined.parameters["repository"], "tags": quarantined.parameters.get("tags", [])}
-            await plan_actions(session, decision.id, [("release", {**parameters, "requested_by": message.requested_by})])
+            await plan_actions(session, decision.id, [("release", {**parameters, "requested_by": message.requested_by, "request": message.correlation_id})])
         return decision
 
     async def _perform_all(self, decision: DecisionRow) -> None:

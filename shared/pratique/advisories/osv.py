@@ -133,7 +133,7 @@ def parse_advisory(content: bytes) -> Advisory | None:
         raise InvalidAdvisory(f"record of {len(content)} bytes; the limit is {MAX_RECORD_BYTES}")
     try:
         record = _DECODER.decode(content)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise InvalidAdvisory(f"not an OSV record: {error}") from error
     if record.withdrawn:
         return None

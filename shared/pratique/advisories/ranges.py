@@ -52,7 +52,7 @@ class AffectedVersions:
         """
         try:
             rows, versions, fixes = _DECODER.decode(content)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError) as error:
             raise InvalidAdvisory(f"stored ranges cannot be read: {error}") from error
         return cls(
             intervals=tuple(Interval(low=low, high=high, closed=closed) for low, high, closed in rows), versions=versions, fixes=fixes

@@ -53,7 +53,7 @@ class LayerResult:
         """
         try:
             return _DECODER.decode(content)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError) as error:
             raise InvalidMessage(f"stored layer result cannot be read: {error}") from error
 
 

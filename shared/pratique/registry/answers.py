@@ -101,7 +101,7 @@ async def _read_start(response: aiohttp.ClientResponse) -> bytes:
 def _first_problem(content: bytes) -> str:
     try:
         problems = msgspec.json.decode(content, type=_Problems).errors
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
         return ""
     text = " ".join(f"{problem.code} {problem.message}".strip() for problem in problems[:1])
     return "".join(letter for letter in text if letter.isprintable())[:_MAX_ERROR_TEXT]

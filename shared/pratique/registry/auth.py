@@ -138,7 +138,7 @@ def parse_token(content: bytes, now: float) -> BearerToken:
     """
     try:
         answer = msgspec.json.decode(content, type=_TokenAnswer)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError):
         raise InputError("token server's answer is not the expected JSON") from None  # the message could quote the token
     value = answer.token or answer.access_token
     if not value or not value.isascii() or not value.isprintable():

@@ -96,7 +96,7 @@ def _read_config(environment: Mapping[str, str]) -> _DockerConfig | None:
         raise RefusedError(f"cannot read credentials in {path}: {error.strerror}") from error
     try:
         return msgspec.json.decode(content, type=_DockerConfig)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError):
         raise RefusedError(f"cannot read credentials in {path}: not Docker's config.json") from None  # the message could quote a secret
 
 
@@ -142,7 +142,7 @@ async def _ask_helper(name: str, key: str, environment: Mapping[str, str]) -> Cr
         raise RefusedError(f"{program} failed with status {status} for {key}")
     try:
         answer = msgspec.json.decode(output, type=_HelperAnswer)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError):
         raise RefusedError(f"{program} gave no credentials for {key}") from None  # the message could quote a secret
     if answer.username == _TOKEN_USER:
         return Credentials(username="", identity_token=answer.secret)

@@ -190,5 +190,5 @@ def _descriptor_of(answer: Answer) -> Descriptor | None:
 def _decode(answer: Answer, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(answer.body, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise InputError(f"{answer.url.path}: not the expected listing: {error}") from error

@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 
 async def run_together(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
@@ -17,3 +18,9 @@ async def run_together(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> lis
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from failures
     return [task.result() for task in tasks]
+
+
+async def run_both(first: Coroutine[Any, Any, Result], second: Coroutine[Any, Any, Other]) -> tuple[Result, Other]:
+    """Run two of different kinds, otherwise as `run_together`."""
+    results: list[Any] = await run_together([first, second])
+    return results[0], results[1]

@@ -1,6 +1,6 @@
 """Child processes that read layers, one layer a child at a time, as many at once as there are cores.
 
-A child is started when a layer needs one, and killed when it does not answer in time, when its layer is cancelled, or when it dies; the next layer gets
+A child is started when a layer needs one (or ahead of the first, by `prepare`), and killed when it does not answer in time, when its layer is cancelled, or when it dies; the next layer gets
 a fresh one.
 """
 
@@ -47,6 +47,10 @@ class LayerPool:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def prepare(self) -> None:
+        """Start a child for the layer that will come: the interpreter takes a tenth of a second, in which the caller has other things to do."""
+        self._idle.append(await _Child.start(self._analyzers))
+
     async def scan(self, layer: Layer, stream: Callable[[], AsyncIterator[bytes]]) -> LayerResult:
         """Read one layer. `stream` is called for its bytes, once more if links need a second look.
 
@@ -65,8 +69,8 @@ class LayerPool:
     async def close(self) -> None:
         """End all idle children; one that still reads a layer ends after it. Idempotent."""
         self._is_closed = True
-        while self._idle:
-            await self._idle.pop().stop()
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(child.kill() for child in idle))  # they have nothing to lose, and would take their time to leave
 
     async def _look(self, job: Job, stream: Callable[[], AsyncIterator[bytes]]) -> Answer:
         if self._is_closed:
@@ -167,7 +171,7 @@ class _Child:
         async with self._patience():
             try:
                 return await answer
-            except (asyncio.IncompleteReadError, msgspec.DecodeError) as error:
+            except (asyncio.IncompleteReadError, msgspec.DecodeError, UnicodeError) as error:
                 raise await self._explain() from error
 
     async def _send_blob(self, chunks: AsyncIterator[bytes], answer: asyncio.Future[Answer]) -> None:

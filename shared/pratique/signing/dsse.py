@@ -156,7 +156,7 @@ def decode_bounded(content: bytes, kind: type[_T]) -> _T:
         raise LimitExceeded(f"signed document of {len(content)} bytes; the limit is {MAX_ENVELOPE_BYTES}")
     try:
         return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise InvalidSignature(f"the signed document is malformed: {error}") from error
 
 

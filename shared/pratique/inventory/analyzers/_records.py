@@ -32,10 +32,10 @@ class Stanza:
 def checked_word(raw: bytes | None, what: str) -> str:
     """Decode a name or version: printable ASCII without spaces, at most MAX_WORD characters.
 
-    Raises InvalidRecord for anything else, and for a missing or empty one.
+    Raises InvalidRecord for anything else, and for a missing or empty one; one of slashes only is empty in a package URL.
     """
     text = (raw or b"").strip().decode("ascii", "replace")
-    if not text:
+    if not text.strip("/"):
         raise InvalidRecord(f"no {what}")
     if len(text) > MAX_WORD or " " in text or not (text.isascii() and text.isprintable()):
         raise InvalidRecord(f"expected a {what} of printable ASCII, got {text[:40]!r}")

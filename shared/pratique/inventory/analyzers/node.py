@@ -46,7 +46,7 @@ def parse(file: LayerFile) -> Iterator[Package]:
 def _parse_package(content: bytes) -> Package | None:
     try:
         found = _DECODER.decode(content.removeprefix(_BYTE_ORDER_MARK))
-    except (msgspec.DecodeError, RecursionError) as error:  # msgspec bounds the depth by the interpreter's recursion limit
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:  # msgspec bounds the depth by the interpreter's recursion limit
         raise InvalidRecord(f"expected a package.json: {error}") from error
     if not found.name or not found.version:
         return None
