@@ -62,11 +62,11 @@ class Reconciler:
                 await announce_undecided(session, scan)
         async with self.database.transaction() as session:
             await prune_published(session, now - _KEEP_PUBLISHED)
-        await self._measure(now)
         for kind, found in (("scan", len(requeued)), ("decision", len(undecided))):
             RECONCILED.labels(kind=kind).inc(found)
             if found:
                 _log.warning("reconcile.requeued", kind=kind, count=found)
+        await self._measure(now)  # last: the broker may be away
         return len(requeued) + len(undecided)
 
     async def _measure(self, now: dt.datetime) -> None:

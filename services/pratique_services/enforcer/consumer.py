@@ -1,16 +1,18 @@
 """What the enforcer does with one `inventory.recorded`.
 
 1. decide: verdict, decision, planned actions and audit in one transaction; a scan that has its decision keeps it;
-2. perform what is still open, in order; each outcome is recorded before the next begins. What is unavailable comes back with the message;
-   after an action that was refused, nothing that follows is done: a promoted name never shows an image whose signature could not be made;
+2. perform what is still open, in order; each outcome is recorded before the next begins. What is unavailable comes back with the message; what is open when a
+   later decision on the image is taken is left to that one;
 3. announce the decision, once.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -27,6 +29,7 @@ from pratique.storage.decisions import (
     finish_decision,
     load_actions,
     load_decision,
+    load_latest_decision,
     load_open_actions,
     plan_actions,
     record_action,
@@ -35,21 +38,20 @@ from pratique.storage.engine import Database
 from pratique.storage.images import load_image
 from pratique.storage.scans import load_scan
 from pratique_services.enforcer.deciding import Decider
-from pratique_services.enforcer.performing import Performer, Skipped
-
-_FATAL = frozenset({"refused"})
+from pratique_services.enforcer.performing import Performer, Skipped, require_ready
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enforcer:
-    """Decides and performs. `wake` tells the outbox relay of a commit."""
+    """Decides and performs. `wake` tells the outbox relay of a commit. `locks` are of the images at work: there is one enforcer process."""
 
     database: Database
     decider: Decider
     performer: Performer
     wake: Callable[[], None]
+    locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def consume(self, delivery: Delivery) -> None:
         """Do one delivery. Raises UnavailableError when an action has to be tried again."""
@@ -93,25 +95,30 @@ class Enforcer:
                 _log.info("release.passed_over", decision_id=decision.id, reason="nothing of it is in quarantine")
                 return None
             parameters = {"from_repository": quarantined.parameters["repository"], "tags": quarantined.parameters.get("tags", [])}
-            await plan_actions(session, decision.id, [("release", {**parameters, "requested_by": message.requested_by, "request": message.correlation_id})])
+            await plan_actions(
+                session, decision.id, [("release", {**parameters, "requested_by": message.requested_by, "request": message.correlation_id})]
+            )
         return decision
 
     async def _perform_all(self, decision: DecisionRow) -> None:
-        async with self.database.reading() as session:
-            done = await load_actions(session, decision.id)
-            open_actions = await load_open_actions(session, decision.id)
-        stopped_by = next((action for action in done if action.outcome in _FATAL), None)
-        for action in open_actions:
-            if stopped_by is not None and action.kind in {"promote", "remove"}:
-                await self._record(decision, action, "skipped", f"because {stopped_by.kind} was refused")
-            elif await self._perform(decision, action) in _FATAL:
-                stopped_by = action
-        async with self.database.transaction() as session:
-            await finish_decision(session, decision.id)
+        """Perform what is open and announce; one at a time for an image, or a signature could be made while a later decision takes it away."""
+        place = (decision.host, decision.repository, decision.image_digest)
+        async with self.locks.setdefault(place, asyncio.Lock()):
+            async with self.database.reading() as session:
+                actions = await load_actions(session, decision.id)
+                still_open = {action.id for action in await load_open_actions(session, decision.id)}
+            earlier: list[ActionRow] = []
+            for action in actions:
+                outcome = await self._perform(decision, action, earlier) if action.id in still_open else action.outcome
+                earlier.append(replace(action, outcome=outcome))
+            async with self.database.transaction() as session:
+                await finish_decision(session, decision.id)
         self.wake()
 
-    async def _perform(self, decision: DecisionRow, action: ActionRow) -> str:
+    async def _perform(self, decision: DecisionRow, action: ActionRow, earlier: Sequence[ActionRow]) -> str:
         try:
+            await self._require_current(decision, action)
+            require_ready(action, earlier)
             outcome, detail = "done", await self.performer.perform(decision, action)
         except UnavailableError as error:
             await self._record(decision, action, "failed", str(error))
@@ -122,6 +129,15 @@ class Enforcer:
             outcome, detail = "refused", str(error)
         await self._record(decision, action, outcome, detail)
         return outcome
+
+    async def _require_current(self, decision: DecisionRow, action: ActionRow) -> None:
+        """Raise Skipped where a later decision stands: what was clean when this one was taken is not signed after it turned out otherwise."""
+        if action.kind == "release":  # a person's wish
+            return
+        async with self.database.reading() as session:
+            latest = await load_latest_decision(session, decision.host, decision.repository, digest=decision.image_digest)
+        if latest is not None and latest.id != decision.id:
+            raise Skipped("a later decision on this image stands")
 
     async def _record(self, decision: DecisionRow, action: ActionRow, outcome: str, detail: str) -> None:
         async with self.database.transaction() as session:

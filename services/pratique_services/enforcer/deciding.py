@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
@@ -13,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from pratique.errors import InvalidReference
 from pratique.findings import count_by_severity
 from pratique.oci.digest import Digest
-from pratique.policy.actions import Action, AttestAction, MarkAction, PromoteAction, QuarantineAction, SignAction
+from pratique.oci.reference import Reference
+from pratique.policy.actions import SAME_REPOSITORY, Action, AttestAction, MarkAction, PromoteAction, QuarantineAction, SignAction
 from pratique.policy.evaluate import evaluate
 from pratique.policy.policy import Policy, PolicyDocument, select_policy
 from pratique.policy.subject import Subject
@@ -62,13 +64,14 @@ class Decider:
             ),
         )
         if decision.created:
-            await plan_actions(session, decision.id, plan(policy, decision, subject))
+            withdraws = any(policy.actions.on_pass.sign for policy in self.document.policies)  # whichever it passed by
+            await plan_actions(session, decision.id, plan(policy, decision, subject, withdraws=withdraws))
             await self._audit(session, decision)
         return decision
 
     async def _subject(self, session: AsyncSession, scan: ScanRow, digest: Digest) -> Subject:
         pointing = await load_tags_pointing_to(session, scan.repository_id, digest)
-        tags = {*pointing, scan.tag} if scan.tag else {*pointing}
+        tags = ({*pointing, scan.tag} if scan.tag else {*pointing}) - {_quarantine_mark(digest)}
         return Subject(host=scan.host, repository=scan.repository, tags=tuple(sorted(tags)), digest=digest)
 
     async def _audit(self, session: AsyncSession, decision: DecisionRow) -> None:
@@ -87,19 +90,27 @@ class Decider:
         )
 
 
-def plan(policy: Policy | None, decision: DecisionRow, subject: Subject) -> Iterator[_Plan]:
+def plan(policy: Policy | None, decision: DecisionRow, subject: Subject, *, withdraws: bool) -> Iterator[_Plan]:
     """Spell the policy's actions out into (kind, parameters), one for each place in a registry, in the order to perform them.
 
-    Where a policy signs what passes, an image that does not pass loses the signature that it may have from an earlier decision, first of all.
+    With `withdraws` an image that does not pass loses the signature that it may have from an earlier decision, first of all. What is attested and signed, or taken
+    away, is so in the repositories too that the policy promotes to: the copy there has signature and verdict of its own.
     """
     status = decision.verdict.status
-    if policy is not None and policy.actions.on_pass.sign is not None and status is not VerdictStatus.PASS:
+    copies = tuple(_promoted_to(policy, subject)) if policy is not None else ()
+    if withdraws and status is not VerdictStatus.PASS:
         yield "withdraw", {}
-    for action in policy.actions.for_status(status) if policy is not None else ():
-        yield from _plan_action(action, subject)
+        yield from (("withdraw", {"repository": repository}) for repository in copies)
+    actions = policy.actions.for_status(status) if policy is not None else ()
+    for action in actions:
+        yield from _plan_action(action, subject, _given_tags(policy, subject))
+    for action in actions:
+        if isinstance(action, AttestAction | SignAction):
+            for kind, parameters in _plan_action(action, subject, ()):
+                yield from ((kind, {**parameters, "repository": repository}) for repository in copies)
 
 
-def _plan_action(action: Action, subject: Subject) -> Iterator[_Plan]:
+def _plan_action(action: Action, subject: Subject, tags: Sequence[str]) -> Iterator[_Plan]:
     match action:
         case AttestAction():
             yield "attest", {"valid_for_s": action.valid_for.total_seconds()}
@@ -110,9 +121,30 @@ def _plan_action(action: Action, subject: Subject) -> Iterator[_Plan]:
         case PromoteAction():
             yield from _per_tag("promote", action, subject)
         case QuarantineAction():
-            yield from _quarantine(action, subject)
+            yield from _quarantine(action, subject, tags)
         case _:
             assert_never(action)
+
+
+def _promoted_to(policy: Policy, subject: Subject) -> Iterator[str]:
+    """The other repositories that hold a copy of the image if it ever passed."""
+    promote = policy.actions.on_pass.promote
+    if promote is None or promote.repository.could_make(subject.repository):
+        return
+    tags = subject.tags if promote.repository.needs_tag else (None,)
+    for repository in sorted({promote.repository.render(subject, tag) for tag in tags} - {subject.repository}):
+        with contextlib.suppress(InvalidReference):
+            yield Reference(host=subject.host, repository=repository).repository
+
+
+def _given_tags(policy: Policy | None, subject: Subject) -> tuple[str, ...]:
+    """The image's tags but for those that our own actions set: a release does not bring those back."""
+    if policy is None:
+        return subject.tags
+    outcomes = (policy.actions.on_pass, policy.actions.on_fail, policy.actions.on_incomplete)
+    templates = [outcome.mark.tag for outcome in outcomes if outcome.mark]
+    templates += [outcome.promote.tag for outcome in outcomes if outcome.promote and outcome.promote.repository == SAME_REPOSITORY]
+    return tuple(tag for tag in subject.tags if not any(template.could_make(tag) for template in templates))
 
 
 def _per_tag(kind: str, action: MarkAction | PromoteAction, subject: Subject) -> Iterator[_Plan]:
@@ -123,10 +155,16 @@ def _per_tag(kind: str, action: MarkAction | PromoteAction, subject: Subject) ->
         yield from _places(kind, action, subject, {"from_tag": None})
 
 
-def _quarantine(action: QuarantineAction, subject: Subject) -> Iterator[_Plan]:
-    yield from _places("quarantine", action, subject, {"tags": list(subject.tags)})
-    if action.remove and action.targets(subject):
-        yield "remove", {"tags": list(subject.tags)}
+def _quarantine(action: QuarantineAction, subject: Subject, tags: Sequence[str]) -> Iterator[_Plan]:
+    copies = tuple(_places("quarantine", action, subject, {"tags": list(tags)}))
+    yield from copies
+    if action.remove and copies:
+        yield "remove", {"tags": list(tags), "mark": _quarantine_mark(subject.digest)}
+
+
+def _quarantine_mark(digest: Digest) -> str:
+    """The tag of an image that should be gone, in a registry that deletes nothing."""
+    return f"quarantined-{digest.hex[:12]}"
 
 
 def _places(kind: str, action: Action, subject: Subject, more: Mapping[str, Any]) -> Iterator[_Plan]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ class Performer:
         digest = Digest.parse(decision.image_digest)
         if action.kind in _ON_COPIES:
             return await _ON_COPIES[action.kind](client, decision.repository, digest, parameters)
-        publisher = self._publisher(client, decision)
+        publisher = self._publisher(client, parameters.get("repository", decision.repository))
         match action.kind:
             case "sign":
                 return await publisher.sign(decision, digest)
@@ -50,10 +50,23 @@ class Performer:
             case unknown:
                 raise Skipped(f"this version knows no action {unknown!r}")
 
-    def _publisher(self, client: RegistryClient, decision: DecisionRow) -> Publisher:
+    def _publisher(self, client: RegistryClient, repository: str) -> Publisher:
         if self.keys is None:
             raise RefusedError("no signing keys are configured: set signing.key and signing.attestation_key")
-        return Publisher(client=client, repository=decision.repository, keys=self.keys)
+        return Publisher(client=client, repository=repository, keys=self.keys)
+
+
+def require_ready(action: ActionRow, earlier: Sequence[ActionRow]) -> None:
+    """Raise Skipped where an earlier action of the decision stands in the way.
+
+    A promoted name never shows an image whose signature could not be made; nothing is removed of which there is no copy.
+    """
+    for before in earlier:
+        is_unsigned = before.kind in {"attest", "sign"} and before.outcome == "skipped"
+        if action.kind == "promote" and (before.outcome == "refused" or is_unsigned):
+            raise Skipped(f"because {before.kind} was {before.outcome}")
+        if action.kind == "remove" and before.kind == "quarantine" and before.outcome != "done":
+            raise Skipped(f"because {before.kind} was {before.outcome}")
 
 
 async def _promote(client: RegistryClient, repository: str, digest: Digest, parameters: Mapping[str, Any]) -> str:
@@ -87,7 +100,11 @@ async def _remove(client: RegistryClient, repository: str, digest: Digest, param
     except MissingError:
         return "was removed already"
     except UnsupportedError as error:
-        mark = f"quarantined-{digest.hex[:12]}"
+        mark = str(parameters["mark"])
+        if (
+            await _points_to(client, repository, mark) == digest
+        ):  # the push would come back as an event where the sender names no client, and so for ever
+            return f"is marked as {mark} already"
         document = await client.fetch_document(repository, digest)
         await client.push_document(repository, document.raw, document.descriptor.media_type, tag=mark)
         return f"marked as {mark}, because {error}"

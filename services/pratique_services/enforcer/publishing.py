@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
-from pratique.errors import InputError, MissingError
+from pratique.errors import InputError, MissingError, RefusedError, UnsupportedError
 from pratique.oci import media_types
 from pratique.oci.digest import Digest
 from pratique.oci.manifest import Descriptor, Manifest
@@ -38,8 +39,9 @@ class Publisher:
     async def sign(self, decision: DecisionRow, digest: Digest) -> str:
         """Sign a digest that passed, unless a signature of ours is there; answer what was done.
 
-        Raises RefusedError for any other verdict than pass, and what the registry raises.
+        Raises RefusedError for any other verdict than pass, MissingError if the image is gone, and what the registry raises.
         """
+        subject = await self.client.resolve_digest(self.repository, str(digest))
         key = self.keys.admission.key.verifying_key
         existing, payloads = await self._existing(signature_tag(digest))
         has_entry = existing is not None and is_signed(existing, payloads, key, digest)
@@ -48,22 +50,32 @@ class Publisher:
         if not has_entry:
             await self._publish(merge_signature(signature.entry, digest, key, existing, payloads))
         if not has_bundle:
-            await self._refer(digest, signature.bundle, supersede=None)
+            await self._refer(subject, signature.bundle, supersede=None)
         return "already signed" if has_entry and has_bundle else "signed"
 
     async def withdraw(self, digest: Digest) -> str:
-        """Take our signatures off a digest that does not pass (any more); answer what was done."""
+        """Take our signatures off a digest that does not pass (any more); answer what was done.
+
+        Raises RefusedError when one is still there afterwards, and what the registry raises.
+        """
         key = self.keys.admission.key.verifying_key
         existing, payloads = await self._existing(signature_tag(digest))
         publication = withdraw_signature(digest, key, existing, payloads) if existing is not None else None
         await self._publish(publication)
         bundles = await self._own_bundles(digest, key)
         for bundle in bundles:
-            await self.client.delete_referrer(self.repository, digest, bundle)
+            with suppress(UnsupportedError):  # where deleting is switched off it may still be taken off the list: the list is what counts
+                await self.client.delete_referrer(self.repository, digest, bundle)
+        if bundles and await self._own_bundles(digest, key):
+            raise RefusedError("the registry does not let the image's signature be deleted: delete it by hand")
         return "signature withdrawn" if publication is not None or bundles else "there is no signature"
 
     async def attest(self, decision: DecisionRow, digest: Digest, valid_for: dt.timedelta) -> str:
-        """Attach the signed verdict, in place of our former ones; answer what was done."""
+        """Attach the signed verdict, in place of our former ones; answer what was done.
+
+        Raises MissingError if the image is gone, and what the registry raises.
+        """
+        subject = await self.client.resolve_digest(self.repository, str(digest))
         key = self.keys.attestation.key.verifying_key
         attestation = VerdictAttestation(
             verdict=decision.verdict,
@@ -79,7 +91,7 @@ class Publisher:
         signed = attest_verdict(self.keys, attestation, self._name, digest)
         existing, payloads = await self._existing(attestation_tag(digest))
         await self._publish(merge_attestation(signed.entry, digest, key, existing, payloads))
-        await self._refer(digest, signed.bundle, supersede=lambda entry: entry.digest in former)
+        await self._refer(subject, signed.bundle, supersede=lambda entry: entry.digest in former)
         return f"attested until {attestation.expires_at:%Y-%m-%dT%H:%M:%SZ}"
 
     async def _existing(self, tag: str) -> tuple[Manifest | None, Mapping[Digest, bytes]]:
@@ -110,8 +122,7 @@ class Publisher:
             await self.client.push_blob(self.repository, blob.content, media_type=blob.media_type)
         await self.client.push_document(self.repository, publication.manifest, publication.media_type, tag=publication.tag)
 
-    async def _refer(self, digest: Digest, bundle: BundleReferrer, *, supersede: Callable[[Descriptor], bool] | None) -> None:
-        subject = await self.client.resolve_digest(self.repository, str(digest))
+    async def _refer(self, subject: Descriptor, bundle: BundleReferrer, *, supersede: Callable[[Descriptor], bool] | None) -> None:
         layer = ArtifactLayer(media_type=bundle.blob.media_type, content=bundle.blob.content)
         artifact = Artifact(artifact_type=bundle.artifact_type, layers=(layer,), annotations=bundle.annotations)
         await self.client.push_referrer(self.repository, subject, artifact, supersede=supersede)

@@ -14,6 +14,7 @@ from pratique.chat.receivers import SEND_SECONDS, send_message
 from pratique.errors import ChatUnavailable, DatabaseUnavailable, InvalidMessage, PratiqueError
 from pratique.messages import DecisionTaken, parse_message
 from pratique.messaging.interface import Delivery
+from pratique.runtime.concurrency import run_together
 from pratique.runtime.logging import bound_correlation
 from pratique.runtime.metrics import NOTIFICATIONS
 from pratique.runtime.settings import RetrySettings
@@ -72,14 +73,20 @@ class Notifier:
         self.woken.clear()
 
     async def _deliver_due(self) -> int:
+        """Deliver what is due, all at once: none waits for another channel's silent receiver, and each is done before its claim ends."""
         now = dt.datetime.now(dt.UTC)
         async with self.database.transaction() as session:
             due = await claim_due_deliveries(session, now=now, until=now + dt.timedelta(seconds=_CLAIM_SECONDS), limit=_BATCH)
-        for delivery in due:
-            await self._deliver_one(delivery)
+            decisions = [await load_decision(session, delivery.decision_id) for delivery in due]
+        correlations = [decision.correlation_id if decision else "" for decision in decisions]
+        await run_together(map(self._deliver_one, due, correlations))
         return len(due)
 
-    async def _deliver_one(self, delivery: DueDelivery) -> None:
+    async def _deliver_one(self, delivery: DueDelivery, correlation_id: str) -> None:
+        with bound_correlation(correlation_id, decision_id=delivery.decision_id):
+            await self._send(delivery)
+
+    async def _send(self, delivery: DueDelivery) -> None:
         outcome, detail, next_attempt_at = "ok", "", None
         try:
             address = self.addresses.get(delivery.channel)

@@ -4,12 +4,15 @@
 2. resolve the reference to a digest, inspect the image, and hold the lease by a heartbeat meanwhile;
 3. record images, inventories and matches;
 4. finish the scan: only if the lease is still held, and in the transaction that announces the inventory.
+
+What is only unavailable is tried again; what is not readable, refused, too slow or tried too often is announced as unreadable, so that it is decided all the same.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from pratique.errors import InvalidMessage, LimitExceeded, MissingError, PratiqueError, RefusedError, UnavailableError
+from pratique.errors import InputError, InvalidMessage, LimitExceeded, MissingError, PratiqueError, RefusedError, UnavailableError
 from pratique.messages import ImagePushed, parse_message
 from pratique.messaging.interface import Delivery
 from pratique.oci.digest import Digest
@@ -32,6 +35,10 @@ from pratique.storage.scans import ScanJob, extend_lease, fail_scan, finish_scan
 from pratique_services.scanner.recording import Recorder
 
 _log = structlog.get_logger()
+
+
+class _LeaseLost(Exception):
+    """The scan is another worker's by now, or done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,31 +74,48 @@ class ScanWorker:
         _log.info("scan.started", reference=str(job.reference), attempt=job.attempt)
         try:
             async with self._held_lease(job), asyncio.timeout(self.settings.timeout):
+                job = await self._resolve(job)
                 await self._scan(job)
+        except _LeaseLost:
+            _log.warning("scan.lease_lost")
         except MissingError as error:
             await self._fail(job, f"gone before it was scanned: {error}", outcome="gone")
         except TimeoutError:
             await self._give_up(job, LimitExceeded(f"scan took longer than {self.settings.timeout:g} s"))
-        except RefusedError as error:
+        except (RefusedError, InputError) as error:
             await self._give_up(job, error)
         except UnavailableError as error:
             if job.attempt < self.settings.max_attempts:
-                await self._release(job, error)
+                await self._release(job, str(error))
                 raise
             await self._give_up(job, error)
+        except asyncio.CancelledError:
+            # The message goes back at once, and must not meet the lease of a worker that is no more.
+            with contextlib.suppress(UnavailableError):
+                await self._release(job, "the worker was stopped")
+            raise
         SCAN_SECONDS.observe(time.monotonic() - started)
 
+    async def _resolve(self, job: ScanJob) -> ScanJob:
+        """Ask the registry, once for all attempts, which digest the tag stands for."""
+        if job.digest is not None:
+            return job
+        found = await self.registries.client(job.host).resolve_digest(job.repository, job.reference.locator)
+        async with self.database.transaction() as session:
+            await record_resolved(session, job.scan_id, found.digest, job.tag)
+        return dataclasses.replace(job, digest=found.digest)
+
     async def _scan(self, job: ScanJob) -> None:
-        client = self.registries.client(job.host)
-        digest = job.digest
-        if digest is None:
-            digest = (await client.resolve_digest(job.repository, job.reference.locator)).digest
-            async with self.database.transaction() as session:
-                await record_resolved(session, job.scan_id, digest, job.tag)
-        source = RegistrySource(client, job.reference.with_digest(digest))
-        inspection = await self.scanner.inspect(source, root=digest)
-        snapshot = await self.recorder.record(digest, inspection)
-        await self._finish(job, digest, inspection, snapshot)
+        if job.digest is None:
+            raise InvalidMessage(f"expected scan {job.scan_id} to have a digest by now")
+        if (
+            job.attempt > self.settings.max_attempts
+        ):  # attempts beyond are those of workers that died: it would kill them all in turn, for ever
+            raise LimitExceeded("the workers that tried it ended without a word")
+        source = RegistrySource(self.registries.client(job.host), job.reference)
+        inspection = await self.scanner.inspect(source, root=job.digest)
+        snapshot = await self.recorder.record(job.digest, inspection)
+        await self._finish(job, job.digest, inspection, snapshot)
 
     async def _finish(self, job: ScanJob, digest: Digest, inspection: Inspection, snapshot: str | None) -> None:
         async with self.database.transaction() as session:
@@ -104,22 +128,22 @@ class ScanWorker:
         SCANS.labels(outcome=outcome).inc()
         _log.info("scan.finished", outcome=outcome, images=len(inspection.images))
 
-    async def _release(self, job: ScanJob, error: UnavailableError) -> None:
+    async def _release(self, job: ScanJob, reason: str) -> None:
         SCANS.labels(outcome="postponed").inc()
         async with self.database.transaction() as session:
-            await release_scan(session, job.scan_id, self.name, str(error))
+            await release_scan(session, job.scan_id, self.name, reason)
 
     async def _give_up(self, job: ScanJob, error: PratiqueError) -> None:
         """Let the push be decided without its content: a verdict of `incomplete` that says why is seen, a scan that only failed is not.
 
-        What is stored of this very digest from an earlier scan stays, and is what the decision is taken on.
+        What is stored of this very digest from an earlier scan stays, and is what the decision is taken on. Only a tag that was never resolved has no decision.
         """
-        reason = f"not scanned, after {job.attempt} attempts: {error}"
+        reason = f"not scanned, at attempt {job.attempt}: {error}"
         if job.digest is None:
             await self._fail(job, reason, outcome="failed")
             return
         inspection = unreadable_inspection(job.digest, reason)
-        snapshot = await self.recorder.record_unless_known(job.digest, inspection)
+        snapshot = await self.recorder.record(job.digest, inspection)
         await self._finish(job, job.digest, inspection, snapshot)
         _log.warning("scan.given_up", reason=reason)
 
@@ -150,7 +174,7 @@ class ScanWorker:
             yield
         except asyncio.CancelledError:
             if lost and owner is not None and owner.uncancel() == 0:
-                raise UnavailableError("the scan's lease was lost") from None
+                raise _LeaseLost from None
             raise
         finally:
             heartbeat.cancel()

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.advisories.coverage import matching_coverage, no_matching
 from pratique.errors import PratiqueError
 from pratique.inventory.analyzers import ANALYZERS_KEY
-from pratique.inventory.coverage import Coverage
+from pratique.inventory.coverage import Coverage, CoverageStatus
 from pratique.inventory.eol import eol_findings
+from pratique.inventory.inventory import Inventory
 from pratique.oci.digest import Digest
 from pratique.oci.manifest import Descriptor, ImageConfig, Index
 from pratique.runtime.advisory_file import AdvisoryFile
 from pratique.scanning import InspectedImage, Inspection
 from pratique.storage.engine import Database
 from pratique.storage.findings import record_coverage, record_inspections
-from pratique.storage.images import RecordedImage, has_inventory, record_image, record_inventory
+from pratique.storage.images import RecordedImage, load_image, load_index_children, load_inventory, record_image, record_inventory
 from pratique.storage.matches import load_unmatched_packages, record_matches
 
 MATCHING = "matching"
@@ -33,28 +36,31 @@ class Recorder:
         self._advisories = advisories
 
     async def record(self, digest: Digest, inspection: Inspection) -> str | None:
-        """Record an inspection of `digest`, one transaction an image; answer the digest of the advisory database it was matched with."""
+        """Record an inspection of `digest`, one transaction an image; answer the digest of the advisory database it was matched with.
+
+        What could not be read is not recorded over what is known of that digest: the same bytes were read before, from this repository or another.
+        """
         snapshot: str | None = None
         for image in inspection.images:
-            own = image.digest or digest
+            for own, inventory in (await self._record_image(image.digest or digest, image)).items():
+                snapshot = await self._match(own, inventory)
+        for document in _documents(digest, inspection):
             async with self._database.transaction() as session:
-                await record_image(session, _recorded_image(image, digest))
-                await record_inventory(session, own, image.inventory, ANALYZERS_KEY)
-                await record_inspections(session, own, eol_findings(image.inventory.distribution))
-            snapshot = await self._match(own, image)
-        if not inspection.images or isinstance(inspection.root, Index):
-            async with self._database.transaction() as session:
-                await record_image(session, _recorded_root(digest, inspection))
+                await record_image(session, document)
         return snapshot
 
-    async def record_unless_known(self, digest: Digest, inspection: Inspection) -> str | None:
-        """Record an inspection that found nothing readable, but not over an inventory that is there."""
-        async with self._database.reading() as session:
-            if await has_inventory(session, digest, ANALYZERS_KEY):
-                return None
-        return await self.record(digest, inspection)
+    async def _record_image(self, digest: Digest, image: InspectedImage) -> Mapping[Digest, Inventory]:
+        """Record one image; answer what is to be matched: its inventory, or those that stand in its place."""
+        async with self._database.transaction() as session:
+            known = await _load_known(session, digest) if image.config is None else None
+            if known is not None:
+                return known
+            await record_image(session, _recorded_image(image, digest))
+            await record_inventory(session, digest, image.inventory, ANALYZERS_KEY)
+            await record_inspections(session, digest, eol_findings(image.inventory.distribution))
+        return {digest: image.inventory}
 
-    async def _match(self, digest: Digest, image: InspectedImage) -> str | None:
+    async def _match(self, digest: Digest, inventory: Inventory) -> str | None:
         """Match the image's packages, those only that this advisory database has not met yet, and record what the matching covered."""
         if self._advisories is None:
             await self._record_coverage(digest, no_matching("no advisory database is configured: set PRATIQUE_ADVISORIES"))
@@ -68,7 +74,7 @@ class Recorder:
         async with self._database.reading() as session:
             unmatched = await load_unmatched_packages(session, digest, snapshot)
         fresh = await asyncio.to_thread(database.match_all, [package for _, package in unmatched])
-        packages = [installed.package for installed in image.inventory.packages]
+        packages = [installed.package for installed in inventory.packages]
         gaps = (await asyncio.to_thread(database.match_all, packages)).gaps
         matches = [(row, findings) for (row, _), findings in zip(unmatched, fresh.findings, strict=True)]
         async with self._database.transaction() as session:
@@ -95,21 +101,57 @@ def _recorded_image(image: InspectedImage, root: Digest) -> RecordedImage:
     )
 
 
-def _recorded_root(digest: Digest, inspection: Inspection) -> RecordedImage:
+async def _load_known(session: AsyncSession, digest: Digest) -> Mapping[Digest, Inventory] | None:
+    """The inventories that stand for a digest, an index's by its children; None when nothing of worth is known of it."""
+    image = await load_image(session, digest)
+    if image is None:
+        return None
+    children = await load_index_children(session, digest)
+    members = [Digest.parse(child.digest) for child in children if not child.is_attestation] if image.kind == "index" else [digest]
+    found = {member: await load_inventory(session, member) for member in members}
+    known = {
+        member: inventory for member, inventory in found.items() if inventory and inventory.coverage.status is not CoverageStatus.FAILED
+    }
+    return known if known or image.kind != "image" else None
+
+
+def _documents(digest: Digest, inspection: Inspection) -> Iterator[RecordedImage]:
+    """The rows of what is no image itself: the root, indexes below it, and artifacts that were seen to be some."""
+    read = {image.digest or digest for image in inspection.images}
+    for artifact in inspection.artifacts:
+        if artifact.platform is None and artifact.digest != digest:
+            yield RecordedImage(digest=artifact.digest, media_type=artifact.media_type, kind="artifact", size=artifact.size)
+    for index in inspection.nested:
+        if index.descriptor.digest not in read:  # else it could not be read to its end
+            yield _recorded_index(index.descriptor.digest, index, inspection)
     root = inspection.root
+    if isinstance(root, Index):
+        yield _recorded_index(digest, root, inspection)
+    elif not inspection.images:
+        yield RecordedImage(
+            digest=digest, media_type=root.descriptor.media_type if root else "", kind="artifact", size=root.descriptor.size if root else 0
+        )
+
+
+def _recorded_index(digest: Digest, index: Index, inspection: Inspection) -> RecordedImage:
+    is_artifact = digest == index.descriptor.digest and inspection.is_artifact
     return RecordedImage(
         digest=digest,
-        media_type=root.descriptor.media_type if root else "",
-        kind="artifact" if inspection.is_artifact else "index",
-        size=root.descriptor.size if root else 0,
-        children=tuple(_as_found(child, inspection) for child in root.manifests) if isinstance(root, Index) else (),
+        media_type=index.descriptor.media_type,
+        kind="artifact" if is_artifact else "index",
+        size=index.descriptor.size,
+        children=tuple(_as_found(child, inspection) for child in index.manifests),
     )
 
 
 def _as_found(child: Descriptor, inspection: Inspection) -> Descriptor:
-    """An image that its index marks as an attestation (`unknown/unknown`) is listed as the image it is: it would not be judged otherwise."""
+    """What its index marks as an attestation (`unknown/unknown`) and is an image or an index is listed as that: it would not be judged otherwise."""
+    if child.platform is None or not child.platform.is_unknown:
+        return child
+    if any(index.descriptor.digest == child.digest for index in inspection.nested):
+        return dataclasses.replace(child, platform=None)
     found = next((image for image in inspection.images if image.digest == child.digest), None)
-    if found is None or child.platform is None or not child.platform.is_unknown:
+    if found is None:
         return child
     return dataclasses.replace(child, platform=found.config.platform if found.config and not found.config.platform.is_unknown else None)
 

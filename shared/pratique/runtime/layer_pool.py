@@ -1,7 +1,7 @@
 """Child processes that read layers, one layer a child at a time, as many at once as there are cores.
 
-A child is started when a layer needs one (or ahead of the first, by `prepare`), and killed when it does not answer in time, when its layer is cancelled, or when it dies; the next layer gets
-a fresh one.
+A child is started when a layer needs one (or ahead of the first, by `prepare`), and killed when it does not answer in time, when its layer is cancelled,
+or when it dies; the next layer gets a fresh one.
 """
 
 from __future__ import annotations

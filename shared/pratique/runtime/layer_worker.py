@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from pratique.errors import InputError, LimitExceeded
 from pratique.inventory.analyzer import Analyzer
@@ -24,7 +25,7 @@ from pratique.runtime.layer_protocol import ENCODER, HEADER, JOB_DECODER, PIPE_B
 _PR_SET_PDEATHSIG = 1
 _STACK_BYTES = 1024 * 1024  # of each thread: the default reserves 8 MiB of address space
 _SWITCH_SECONDS = 0.0005  # threads here wait for C code to let go, not for Python: a tenth of the default lets the next stage start
-_RECYCLE_RSS_BYTES = 160 * 1024**2  # a child that once grew beyond does not give the memory back: a fresh one takes its place
+_RECYCLE_RSS_BYTES = 160 * 1024**2  # a child that has not given memory back beyond this ends: a fresh one takes its place
 
 
 class _Frames:
@@ -106,7 +107,9 @@ def _look(job: Job, chunks: Iterator[bytes], analyzers: Sequence[Analyzer]) -> A
 
 
 def _has_grown() -> bool:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > _RECYCLE_RSS_BYTES
+    """Tell from the process' own pages: `ru_maxrss` begins with the size of the parent, whatever the child does."""
+    pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    return pages * resource.getpagesize() > _RECYCLE_RSS_BYTES
 
 
 def _write(descriptor: int, content: bytes) -> None:

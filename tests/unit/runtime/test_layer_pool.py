@@ -5,6 +5,7 @@ import gzip
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,20 @@ async def test_a_child_answers_what_the_pass_answers() -> None:
 async def test_one_child_serves_one_layer_after_the_other() -> None:
     async with open_pool(workers=2) as pool:
         assert len({await worker_of(pool) for _ in range(5)}) == 1
+
+
+async def test_a_large_parent_does_not_cost_it_its_children() -> None:
+    ballast = bytearray(b"x") * (200 * 1024**2)
+    async with open_pool() as pool:
+        assert await worker_of(pool) == await worker_of(pool)
+    assert ballast
+
+
+async def test_a_prepared_child_takes_the_first_layer() -> None:
+    async with open_pool() as pool:
+        await pool.prepare()
+        children = Path(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/children").read_text().split()
+        assert str(await worker_of(pool)) in children
 
 
 async def test_layers_are_read_side_by_side_up_to_the_number_of_workers() -> None:
