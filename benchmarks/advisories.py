@@ -11,16 +11,15 @@ from typing import Any
 
 from pratique.advisories.schema import SCHEMA_VERSION
 from tests.support.osv_mirror import make_affected, make_record, write_mirror
-from tests.support.servers import CHECKOUT
 
 _EACH = 6  # advisories for each package of the image; every other one affects it
 _OTHERS = 20_000  # advisories for packages that are not in it
 _REFERENCES = [{"type": "WEB", "url": f"https://advisories.example/{number}"} for number in range(3)]
 
 
-def prepare_advisories(packages: Mapping[str, str]) -> Path:
-    """Give the database's file, compiled when there is none."""
-    target = CHECKOUT / ".cache" / "benchmark" / f"advisories-{SCHEMA_VERSION}.db"
+def prepare_advisories(packages: Mapping[str, str], cache: Path) -> Path:
+    """Give the database's file, compiled when there is none in the folder `cache`."""
+    target = cache / f"advisories-{SCHEMA_VERSION}.db"
     if not target.exists():
         print("compiling advisories", flush=True)
         with tempfile.TemporaryDirectory() as folder:

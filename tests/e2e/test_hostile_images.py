@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.deployment import Deployment
-from tests.support.hostile_images import COSTLY, DOCUMENTS, GOOD, LAYERS, PUSHABLE, Hostile, RawLayout, push_raw
+from tests.support.hostile_images import COSTLY, DOCUMENTS, GOOD, LAYERS, Hostile, RawLayout
+from tests.support.hostile_pushes import PUSHABLE, push_raw
 from tests.support.images import make_image, push
 from tests.support.scans import Scan, scan
 from tests.support.servers import DockerRegistry
@@ -49,6 +50,15 @@ def test_what_hostile_images_are_made_of_passes_by_itself(tmp_path: Path, adviso
     done = scan(image.write(tmp_path), advisories, "--fail-on", "critical")
 
     assert (done.code, done.report["verdict"]["status"], done.reasons) == (0, "pass", "")
+
+
+def test_an_image_that_is_not_there_is_a_usage_error_and_no_verdict(tmp_path: Path, advisories: Path) -> None:
+    target = Hostile("", lambda layout: layout.image(layout.good)).write(tmp_path)
+
+    done = scan(f"{target}:no-such-tag", advisories, "--fail-on", "critical")
+
+    assert (done.code, done.output) == (2, "")
+    assert "no-such-tag" in done.errors
 
 
 @pytest.mark.parametrize("name", COSTLY)

@@ -108,6 +108,8 @@ REFUSED: dict[str, Callable[[], bytes]] = {
 GAPS: dict[str, Callable[[], bytes]] = {
     "a path that climbs out of the root": lambda: make_tar([Entry("../../etc/passwd", b"root")]),
     "an inner path that climbs out of the root": lambda: make_tar([Entry("a/../../etc/passwd", b"root")]),
+    "a name that is not UTF-8": lambda: header(b"caf\xe9") + bytes(1024),
+    "a directory whose name is not UTF-8": lambda: header(b"\xed\xa0\x80/LINES") + bytes(1024),
     "a hard link that climbs out of the root": lambda: make_tar(
         [Entry("var/lib/db/status", kind=tarfile.LNKTYPE, target="../../etc/passwd")]
     ),
@@ -137,7 +139,6 @@ GAPS: dict[str, Callable[[], bytes]] = {
 """What must be read as far as it goes, with a gap."""
 
 HARMLESS: dict[str, Callable[[], bytes]] = {
-    "names that are not UTF-8": lambda: header(b"caf\xe9") + header(b"\xed\xa0\x80/LINES") + bytes(1024),
     "names of control characters": lambda: header(b"a\nb\x1b[0m") + bytes(1024),
     "an absolute path": lambda: make_tar([Entry("/etc/passwd", b"root")]),
     "deep directories": lambda: make_tar([Entry("d/" * 1000 + "f")]),

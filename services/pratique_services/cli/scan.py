@@ -22,6 +22,8 @@ from pratique.runtime.concurrency import run_both
 from pratique.runtime.layer_pool import LayerPool
 from pratique_services.cli.main import EXIT_OK, EXIT_UNFINISHED, EXIT_VIOLATED
 
+_MAX_WORKERS = 4  # each keeps up to two cores busy and takes some 45 MB: more would break the promise of 400 MB on large machines
+
 if TYPE_CHECKING:
     from pratique.reports.report import Report
     from pratique.scanning import Inspection
@@ -52,7 +54,7 @@ def sbom(options: argparse.Namespace) -> int:
 
 async def _report(options: argparse.Namespace, load: Callable[[argparse.Namespace], _Reporter]) -> Report:
     """Inspect the target, and make the report with what `load`, which runs in a thread meanwhile, has read."""
-    async with LayerPool(workers=os.cpu_count() or 1) as pool:
+    async with LayerPool(workers=min(os.cpu_count() or 1, _MAX_WORKERS)) as pool:
         await pool.prepare()
         from pratique_services.cli.inspecting import inspect_target
 

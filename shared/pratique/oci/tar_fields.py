@@ -82,7 +82,7 @@ def parse_pax(body: bytes) -> Mapping[bytes, bytes]:
     records: dict[bytes, bytes] = {}
     position = 0
     while position < len(body):
-        if not body[position:].strip(b"\0"):
+        if not body[position] and not body[position:].strip(b"\0"):  # the first look is for time: a header may hold 200,000 records
             break  # some writers pad with zeros
         space = body.find(b" ", position, position + _PAX_LENGTH_DIGITS + 1)
         digits = body[position:space] if space > 0 else b""

@@ -204,6 +204,8 @@ class TarStream:
         )
         if is_plain:
             return raw
+        if not raw.isascii() and storable(raw) != raw:  # it is written as another name, which another entry may have
+            self._visitor.visit_trouble(f"name that is not UTF-8, read as {storable(raw[:200]).decode()}")
         path = normalise_path(raw)
         if path is None:
             self._visitor.visit_trouble(f"entry ignored because its path climbs out of the root: {storable(raw[:200]).decode()}")

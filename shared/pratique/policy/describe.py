@@ -15,6 +15,10 @@ _SHOWN = 3  # of any list: a reason is read in one look, the report has the rest
 _MAX_TEXT = 120  # of any foreign text
 
 
+_CAUSES = frozenset({"image", "manifest", "config", "layer"})
+"""Coverage items that others follow from: an analyzer is incomplete because a layer could not be read."""
+
+
 def clean(text: str, limit: int = 500) -> str:
     """Cut to `limit` and replace control and direction characters: names come from images and feeds."""
     shown = "".join(character if character.isprintable() else "?" for character in text[:limit])
@@ -38,7 +42,8 @@ def findings(found: Iterable[Finding], what: str) -> str:
 
 def gaps(items: Sequence[CoverageItem], what: str) -> str:
     """`not everything could be read: rpm failed because …`."""
-    texts = sorted(f"{item.name} {item.status}: {item.reason}" for item in items)
+    first = sorted(items, key=lambda item: (item.name not in _CAUSES, item.name, item.reason))
+    texts = [f"{item.name} {item.status}: {item.reason}" for item in first]
     return f"{what}: {listed(texts, len(texts))}" if texts else what
 
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pratique.errors import MissingError
-from pratique.runtime.concurrency import run_together
+from pratique.runtime.concurrency import run_both, run_together
 
 
 async def _answer(value: int, delay: float = 0) -> int:
@@ -43,3 +43,10 @@ async def test_cancelling_from_outside_stays_a_cancellation() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_two_of_different_kinds_run_side_by_side() -> None:
+    async def spell(value: int) -> str:
+        return str(await _answer(value))
+
+    assert await run_both(_answer(1, 0.01), spell(2)) == (1, "2")
