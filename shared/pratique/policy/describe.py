@@ -42,8 +42,8 @@ def findings(found: Iterable[Finding], what: str) -> str:
 
 def gaps(items: Sequence[CoverageItem], what: str) -> str:
     """`not everything could be read: rpm failed because …`."""
-    first = sorted(items, key=lambda item: (item.name not in _CAUSES, item.name, item.reason))
-    texts = [f"{item.name} {item.status}: {item.reason}" for item in first]
+    ranked = sorted((item.name not in _CAUSES, f"{item.name} {item.status}: {item.reason}") for item in items)
+    texts = [text for _, text in ranked]
     return f"{what}: {listed(texts, len(texts))}" if texts else what
 
 
