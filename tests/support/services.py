@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,10 +187,12 @@ class Bench:
 
 
 @asynccontextmanager
-async def open_bench(url: str, accesses: Mapping[str, RegistryAccess]) -> AsyncIterator[Bench]:
+async def open_bench(
+    url: str, accesses: Mapping[str, RegistryAccess], *, open_database: Callable[[str], Database] = Database
+) -> AsyncIterator[Bench]:
     """Open a bench on a migrated database."""
     async with AsyncExitStack() as stack:
-        database = Database(url)
+        database = open_database(url)
         stack.push_async_callback(database.close)
         registries = await stack.enter_async_context(Registries(accesses))
         yield Bench(database=database, registries=registries, stack=stack)

@@ -87,6 +87,17 @@ class Action(Document, frozen=True, kw_only=True):
     updated_at: dt.datetime
 
 
+class Notification(Document, frozen=True, kw_only=True):
+    """A message about a decision. The state is `pending` (to be tried, again or at all), `delivered` or `failed` (given up); `detail` says what went wrong last."""
+
+    channel: str
+    title: str
+    state: str
+    attempts: int
+    detail: str
+    next_attempt_at: dt.datetime | None
+
+
 class DecisionSummary(Document, frozen=True, kw_only=True):
     """The verdict that stands, and what it came from. `announced`: all its actions were performed."""
 
@@ -128,6 +139,7 @@ class Status(Document, frozen=True, kw_only=True):
     scan: Scan | None
     decision: DecisionSummary | None
     actions: tuple[Action, ...]
+    notifications: tuple[Notification, ...]
 
 
 class Image(Document, frozen=True, kw_only=True):
@@ -272,6 +284,7 @@ def status_document(reference: str, status: StatusView, *, is_artifact: bool) ->
         scan=scan_document(status.scan) if status.scan else None,
         decision=DecisionSummary(**_decision_fields(status.decision)) if status.decision else None,
         actions=tuple(map(action_document, status.actions)),
+        notifications=tuple(_same_fields(Notification, told) for told in status.notifications),
     )
 
 

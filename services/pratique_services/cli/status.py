@@ -104,6 +104,9 @@ def _print(document: Mapping[str, Any]) -> None:
         print(f"          - {printable(reason['message'])}")
     for action in document["actions"]:
         print(f"action:   {action['kind']}: {action['outcome']} ({printable(action['detail'] or 'not begun')})")
+    for told in document["notifications"]:
+        problem = f" ({printable(told['detail'])})" if told["detail"] else ""
+        print(f"chat:     {printable(told['channel'])}: {told['state']}{problem}")
 
 
 def _state_line(document: Mapping[str, Any]) -> str:

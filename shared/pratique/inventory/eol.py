@@ -58,6 +58,10 @@ class _Document(msgspec.Struct):
     products: Mapping[str, Mapping[str, _Cycle]]
 
 
+# At import: msgspec resolves a type at its first use, and two threads that do so at once crash the interpreter.
+_DOCUMENT = msgspec.json.Decoder(_Document)
+
+
 def eol_state(distribution: Distribution | None, *, today: date | None = None) -> EolState | None:
     """Look up a distribution's release; None for one that is not known, or has no releases (Wolfi, Alpine edge). `today` is the day in UTC by default."""
     product = _product_of(distribution) if distribution is not None else None
@@ -117,4 +121,4 @@ def _cycle_names(product: str, version_id: str) -> Iterator[str]:
 
 @functools.cache
 def _load_products() -> Mapping[str, Mapping[str, _Cycle]]:
-    return msgspec.json.decode(Path(__file__).with_name("eol.json").read_bytes(), type=_Document).products
+    return _DOCUMENT.decode(Path(__file__).with_name("eol.json").read_bytes()).products

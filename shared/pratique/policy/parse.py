@@ -123,6 +123,10 @@ class _Document(_Strict):
     waivers: Annotated[list[_Waiver], msgspec.Meta(max_length=_MAX_WAIVERS)] = []
 
 
+# At import: msgspec resolves a type at its first use, and two threads that do so at once crash the interpreter.
+msgspec.json.Decoder(_Document)
+
+
 def parse_policy(content: bytes) -> PolicyDocument:
     """Parse a policy document (YAML, version 1). The document's own waivers are added to each policy's.
 

@@ -59,6 +59,11 @@ class _HelperAnswer(msgspec.Struct, frozen=True, rename="pascal"):
     secret: str
 
 
+# At import: msgspec resolves a type at its first use, and two threads that do so at once crash the interpreter.
+_DOCKER_CONFIG = msgspec.json.Decoder(_DockerConfig)
+_HELPER_ANSWER = msgspec.json.Decoder(_HelperAnswer)
+
+
 async def load_credentials(access: RegistryAccess, environment: Mapping[str, str] = os.environ) -> Credentials | None:
     """Find the credentials of a registry: its settings first, then `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`. None means anonymous.
 
@@ -95,7 +100,7 @@ def _read_config(environment: Mapping[str, str]) -> _DockerConfig | None:
     except OSError as error:
         raise RefusedError(f"cannot read credentials in {path}: {error.strerror}") from error
     try:
-        return msgspec.json.decode(content, type=_DockerConfig)
+        return _DOCKER_CONFIG.decode(content)
     except (msgspec.DecodeError, UnicodeError):
         raise RefusedError(f"cannot read credentials in {path}: not Docker's config.json") from None  # the message could quote a secret
 
@@ -141,7 +146,7 @@ async def _ask_helper(name: str, key: str, environment: Mapping[str, str]) -> Cr
             return None
         raise RefusedError(f"{program} failed with status {status} for {key}")
     try:
-        answer = msgspec.json.decode(output, type=_HelperAnswer)
+        answer = _HELPER_ANSWER.decode(output)
     except (msgspec.DecodeError, UnicodeError):
         raise RefusedError(f"{program} gave no credentials for {key}") from None  # the message could quote a secret
     if answer.username == _TOKEN_USER:

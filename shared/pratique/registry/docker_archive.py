@@ -55,6 +55,10 @@ class _Entry(msgspec.Struct, frozen=True, rename="pascal"):
     repo_tags: list[str] | None = None
 
 
+# At import: msgspec resolves a type at its first use, and two threads that do so at once crash the interpreter.
+_ENTRIES = msgspec.json.Decoder(list[_Entry])
+
+
 class ArchiveFiles:
     """The members of a tar by name. Links are followed within the tar only. Blocking."""
 
@@ -187,7 +191,7 @@ class SavedImageSource:
     def _choose_entry(self) -> _Entry:
         content = self._files.read("manifest.json", MAX_MANIFEST_BYTES)
         try:
-            entries = msgspec.json.decode(content, type=list[_Entry])
+            entries = _ENTRIES.decode(content)
         except (msgspec.DecodeError, UnicodeError) as error:
             raise InvalidManifest(f"{self._reference}: manifest.json is not what docker save writes: {error}") from error
         chosen = [entry for entry in entries if self._name is None or self._name in (entry.repo_tags or ())]

@@ -58,6 +58,10 @@ class _EncryptedKey(msgspec.Struct):
     ciphertext: bytes
 
 
+# At import: msgspec resolves a type at its first use, and two threads that do so at once crash the interpreter.
+_ENCRYPTED_KEY = msgspec.json.Decoder(_EncryptedKey)
+
+
 class VerifyingKey:
     """The public half of a key; compares and hashes by value."""
 
@@ -266,7 +270,7 @@ def _body_of(pem: bytes) -> bytes:
 
 def _decrypt(body: bytes, password: bytes) -> bytes:
     with _as_invalid_key("expected cosign's encrypted key document"):
-        document = msgspec.json.decode(body, type=_EncryptedKey)
+        document = _ENCRYPTED_KEY.decode(body)
     names = (document.kdf.name, document.cipher.name)
     if names != ("scrypt", "nacl/secretbox"):
         raise InvalidKey(f"expected scrypt and nacl/secretbox in the key file, got {names[0][:32]!r} and {names[1][:32]!r}")

@@ -24,7 +24,7 @@ _BUSY_TIMEOUT_MS = 30_000  # SQLite: writers of other processes queue up instead
 _PASSING_STATES = ("08", "53", "57", "40", "58", "55P03", "25P03", "25P04")
 _REFUSED_STATES = ("28", "42501")
 _MISSING_DATABASE = "3D000"
-_PASSING_SQLITE = frozenset({5, 6, 8, 10, 13, 14, 15})  # busy, locked, read-only, input/output, full, cannot open, protocol
+_PASSING_SQLITE = frozenset({5, 6, 10, 13, 14, 15})  # busy, locked, input/output, full, cannot open, protocol
 
 _POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 _SQLITE = frozenset({"sqlite", "sqlite+aiosqlite"})

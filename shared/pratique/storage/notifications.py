@@ -29,6 +29,37 @@ class DueDelivery:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationRow:
+    """Who is told of a decision, and how far that is. `state` is `pending`, `delivered` or `failed` (given up); `detail` is what the last failed attempt met."""
+
+    channel: str
+    title: str
+    state: str
+    attempts: int
+    detail: str
+    next_attempt_at: dt.datetime | None
+
+
+async def load_notifications(session: AsyncSession, decision_id: str) -> tuple[NotificationRow, ...]:
+    """Load who is told of a decision, by channel."""
+    query = select(Notification).where(Notification.decision_id == decision_id).order_by(Notification.channel)
+    rows = (await session.execute(query.execution_options(populate_existing=True))).scalars().all()
+    tried = select(Delivery.notification_id, Delivery.detail).where(Delivery.notification_id.in_([row.id for row in rows]))
+    last: dict[str, str] = dict((await session.execute(tried.order_by(Delivery.attempted_at, Delivery.id))).tuples().all())
+    return tuple(
+        NotificationRow(
+            channel=row.channel,
+            title=row.title,
+            state=row.state,
+            attempts=row.attempts,
+            detail=last.get(row.id, ""),
+            next_attempt_at=row.next_attempt_at,
+        )
+        for row in rows
+    )
+
+
 async def claim_new_findings(session: AsyncSession, decision_id: str, line: str, keys: Iterable[str]) -> tuple[str, ...]:
     """Claim the findings that this line (a repository, or a repository and a branch of tags) was never told of; answer them in the order given.
 

@@ -28,6 +28,7 @@ from pratique.storage.models import (
     Tag,
     VerdictModel,
 )
+from pratique.storage.notifications import NotificationRow, load_notifications
 from pratique.storage.places import load_places, select_places
 from pratique.storage.repositories import load_repository_id
 from pratique.storage.scans import ScanRow, load_scan_rows, select_scans
@@ -72,6 +73,7 @@ class StatusView:
     queue_age: float | None
     decision: DecisionRow | None
     actions: tuple[ActionRow, ...]
+    notifications: tuple[NotificationRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +157,7 @@ async def load_status(
         queue_age=(utc_now() - scan.queued_at).total_seconds() if scan is not None and is_waiting else None,
         decision=decision,
         actions=() if decision is None else await load_actions(session, decision.id),
+        notifications=() if decision is None else await load_notifications(session, decision.id),
     )
 
 
