@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pratique.storage.engine import Database
+from tests.support.databases import DatabaseFactory, PostgresFactory, SqliteFactory
 from tests.support.servers import DockerRegistry, PostgreSQL, RabbitMQ, find_tool
 
 
@@ -75,3 +77,38 @@ def crane() -> Path:
 def oras() -> Path:
     """oras, for artifacts and referrers."""
     return find_tool("oras")
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteFactory:
+    """SQLite files."""
+    return SqliteFactory(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres: PostgreSQL) -> PostgresFactory:
+    """Databases of the one PostgreSQL."""
+    return PostgresFactory(postgres)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> DatabaseFactory:
+    """Both kinds: a test that takes this runs twice."""
+    factory: DatabaseFactory = request.getfixturevalue("sqlite_databases" if request.param == "sqlite" else "postgres_databases")
+    return factory
+
+
+@pytest.fixture
+async def url(databases: DatabaseFactory) -> AsyncIterator[str]:
+    """The address of a migrated database of the test's own."""
+    created = await databases.create()
+    yield created
+    await databases.drop(created)
+
+
+@pytest.fixture
+async def db(url: str) -> AsyncIterator[Database]:
+    """That database, open."""
+    database = Database(url, pool_size=5)
+    yield database
+    await database.close()

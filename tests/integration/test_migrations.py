@@ -13,24 +13,7 @@ from pratique.errors import DatabaseUnavailable, SettingsError
 from pratique.storage.engine import Database
 from pratique.storage.migrations import check_schema, migrate
 from pratique.storage.models import Base
-from tests.support.databases import DatabaseFactory, PostgresFactory, SqliteFactory
-from tests.support.servers import PostgreSQL
-
-
-@pytest.fixture(scope="module")
-def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteFactory:
-    return SqliteFactory(tmp_path_factory.mktemp("sqlite"))
-
-
-@pytest.fixture(scope="module")
-def postgres_databases(postgres: PostgreSQL) -> PostgresFactory:
-    return PostgresFactory(postgres)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def databases(request: pytest.FixtureRequest) -> DatabaseFactory:
-    factory: DatabaseFactory = request.getfixturevalue("sqlite_databases" if request.param == "sqlite" else "postgres_databases")
-    return factory
+from tests.support.databases import DatabaseFactory
 
 
 @pytest.fixture

@@ -34,6 +34,6 @@ class AdvisoryFile:
     def _identify(self) -> _Identity | None:
         try:
             status = self._path.stat()
-        except FileNotFoundError:
-            return None
+        except OSError:
+            return None  # opening it says in words what is wrong
         return status.st_ino, status.st_size, status.st_mtime_ns

@@ -17,8 +17,7 @@ from pratique.messaging.relay import OutboxRelay
 from pratique.storage.engine import Database
 from pratique.storage.outbox import count_unpublished, enqueue
 from tests.support.brokers import Recorder, consuming, eventually
-from tests.support.databases import DatabaseFactory, PostgresFactory, SqliteFactory
-from tests.support.servers import PostgreSQL
+from tests.support.databases import PostgresFactory, SqliteFactory
 
 
 class ScriptedBroker:
@@ -59,29 +58,6 @@ class ScriptedBroker:
 
     async def close(self) -> None:
         raise NotImplementedError
-
-
-@pytest.fixture(scope="module")
-def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteFactory:
-    return SqliteFactory(tmp_path_factory.mktemp("relay"))
-
-
-@pytest.fixture(scope="module")
-def postgres_databases(postgres: PostgreSQL) -> PostgresFactory:
-    return PostgresFactory(postgres)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def databases(request: pytest.FixtureRequest) -> DatabaseFactory:
-    factory: DatabaseFactory = request.getfixturevalue("sqlite_databases" if request.param == "sqlite" else "postgres_databases")
-    return factory
-
-
-@pytest.fixture
-async def url(databases: DatabaseFactory) -> AsyncIterator[str]:
-    created = await databases.create()
-    yield created
-    await databases.drop(created)
 
 
 @pytest.fixture
