@@ -19,7 +19,15 @@ def _document(status: str | None, **more: Any) -> dict[str, Any]:
     verdict = {"status": status, "policy": "default", "reasons": [{"message": "2 critical findings\x1b[2J"}]}
     decision = {"verdict": verdict, "decided_at": "2026-01-01T00:00:00Z"} if status else None
     scan = {"state": "scanned", "attempt": 1, "queue_age_s": None, "last_error": None}
-    base = {"reference": REFERENCE, "digest": "sha256:00", "is_settled": bool(status), "scan": scan, "decision": decision, "actions": []}
+    base = {
+        "reference": REFERENCE,
+        "digest": "sha256:00",
+        "is_settled": bool(status),
+        "scan": scan,
+        "decision": decision,
+        "actions": [],
+        "notifications": [],
+    }
     return base | more
 
 
