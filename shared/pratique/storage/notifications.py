@@ -46,9 +46,9 @@ async def load_notifications(session: AsyncSession, decision_id: str) -> tuple[N
     query = select(Notification).where(Notification.decision_id == decision_id).order_by(Notification.channel)
     rows = (await session.execute(query.execution_options(populate_existing=True))).scalars().all()
     tried = select(Delivery.notification_id, Delivery.detail).where(Delivery.notification_id.in_([row.id for row in rows]))
-    last: dict[str, str] = {}
-    for row_id, detail in await session.execute(tried.order_by(Delivery.attempted_at, Delivery.id)):
-        last[row_id] = detail
+    last = {
+        delivery.notification_id: delivery.detail for delivery in await session.execute(tried.order_by(Delivery.attempted_at, Delivery.id))
+    }
     return tuple(
         NotificationRow(
             channel=row.channel,
