@@ -200,7 +200,8 @@ class _Walk:
         if self._platform != "all" and not self.manifests and not self.broken and isinstance(root, Index):
             raise InvalidManifest(f"this index holds no image for platform {self._platform}")
 
-    async def _visit(self, document: Manifest | Index, depth: int) -> None:
+    async def _visit(self, document: Manifest | Index, depth: int, platform: Platform | None = None) -> None:
+        """Take up a document; `platform` is what its index names it with. What is named with a real one and is no image is a gap, never an artifact."""
         if isinstance(document, Index):
             if depth > MAX_INDEX_DEPTH:
                 raise LimitExceeded(f"indexes nested more than {MAX_INDEX_DEPTH} deep")
@@ -208,10 +209,20 @@ class _Walk:
                 self.nested.append(document)
             for child in document.manifests:
                 await self._visit_child(child, depth + 1)
-        elif document.is_image:
+        elif document.is_image or (document.is_statement_of_an_image and await self._is_disguised(document)):
             self.manifests.append(document)
+        elif platform is not None and not platform.is_unknown:
+            raise InvalidManifest(f"its index names it as the image for {platform}, but it is none")
         else:
             self.artifacts.append(document.descriptor)
+
+    async def _is_disguised(self, statement: Manifest) -> bool:
+        """Tell whether a statement's config is that of a runnable image. One that cannot be read counts as such: it then becomes a gap."""
+        try:
+            config = parse_config(await self._source.fetch_blob(statement.config, limit=MAX_CONFIG_BYTES))
+        except (InputError, MissingError):
+            return True
+        return not config.platform.is_unknown
 
     async def _visit_child(self, child: Descriptor, depth: int) -> None:
         if child.digest in self._seen or not _is_wanted(child.platform, self._platform):
@@ -220,7 +231,7 @@ class _Walk:
         if len(self._seen) > MAX_DOCUMENTS:
             raise LimitExceeded(f"more than {MAX_DOCUMENTS} manifests below one index")
         try:
-            await self._visit(await self._source.fetch_document(child), depth)
+            await self._visit(await self._source.fetch_document(child), depth, child.platform)
         except (InputError, MissingError) as error:
             self._pass_over(child, error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -634,6 +635,68 @@ async def test_the_copy_that_was_promoted_elsewhere_loses_its_signature_too(
         assert verdict.verdict.status is status
 
 
+@pytest.mark.parametrize("where", ["sig", "fallback", "referrer"])
+async def test_what_others_push_beside_an_image_does_not_keep_its_signature_or_itself_in_place(
+    bench: Bench,
+    enforcer: Enforcer,
+    client: RegistryClient,
+    shared_registry: DockerRegistry,
+    repository: str,
+    tmp_path: Path,
+    keys: SigningKeys,
+    cosign25: Path,
+    where: str,
+) -> None:
+    layout = make_app(tmp_path / "app")
+    digest = Digest.parse(layout.digest)
+    public = tmp_path / "signing.pub"
+    public.write_bytes(keys.admission.key.public_pem())
+    await judge(bench, enforcer, await bench.push(shared_registry, layout, repository, "1.0"))
+    image = await client.fetch_document(repository, digest)
+    twice = image.raw.replace(b"{", b'{"schemaVersion":2,', 1)  # a member given twice, which we refuse and others read
+    if where == "sig":
+        await client.push_document(repository, twice, media_types.OCI_MANIFEST, tag=f"{digest.tag_prefix}.sig")
+    elif where == "fallback":
+        await client.push_document(repository, image.raw, image.descriptor.media_type, tag=digest.tag_prefix)
+    else:
+        hung = await client.push_document(repository, twice, media_types.OCI_MANIFEST)
+        index = json.loads((await client.fetch_document(repository, digest.tag_prefix)).raw)
+        index["manifests"].append({"mediaType": media_types.OCI_MANIFEST, "digest": str(hung.digest), "size": hung.size})
+        await client.push_document(repository, json.dumps(index).encode(), media_types.OCI_INDEX, tag=digest.tag_prefix)
+
+    await judge(bench, enforcer, await again(bench, shared_registry, repository, layout.digest), CRITICAL)
+
+    assert {outcome for _, outcome in await actions_of(bench)} == {"done"}
+    assert await points_to(client, f"quarantine/{repository}", digest.hex[:12]) == layout.digest
+    assert not await client.has_document(repository, digest)
+    assert not verifies(cosign25, public, f"{shared_registry.host}/quarantine/{repository}@{digest}")
+
+
+async def test_a_copy_that_another_policy_promoted_loses_its_signature(
+    bench: Bench, keys: SigningKeys, shared_registry: DockerRegistry, repository: str, tmp_path: Path
+) -> None:
+    layout = make_app(tmp_path)
+    await judge(bench, bench.enforcer(ELSEWHERE, keys), await bench.push(shared_registry, layout, repository, "1.0"))
+
+    await judge(bench, bench.enforcer(POLICY, keys), await again(bench, shared_registry, repository, layout.digest), CRITICAL)
+
+    withdrawn = await bench.rows("SELECT parameters, detail FROM action WHERE kind = 'withdraw' ORDER BY id")
+    assert [row["detail"] for row in withdrawn] == ["signature withdrawn"] * 2
+    assert f"cleared/{repository}" in str(withdrawn[1]["parameters"])
+
+
+async def test_an_action_that_takes_too_long_is_given_up_and_tried_again(
+    bench: Bench, keys: SigningKeys, shared_registry: DockerRegistry, repository: str, tmp_path: Path
+) -> None:
+    enforcer = replace(bench.enforcer(POLICY, keys), max_action_s=0.0)
+    recorded = await bench.record_scanned(await bench.push(shared_registry, make_app(tmp_path), repository, "1.0"))
+    with pytest.raises(UnavailableError, match="took longer than 0 s"):
+        await enforcer.consume(deliver(recorded))
+    assert (await actions_of(bench))[0] == ("attest", "failed")
+    await bench.enforcer(POLICY, keys).consume(deliver(recorded, attempt=2))
+    assert {outcome for _, outcome in await actions_of(bench)} == {"done"}
+
+
 async def test_a_name_too_long_for_quarantine_is_decided_and_nothing_is_removed(
     bench: Bench, keys: SigningKeys, client: RegistryClient, shared_registry: DockerRegistry, tmp_path: Path
 ) -> None:
@@ -660,10 +723,10 @@ async def test_what_could_not_be_copied_is_not_removed(
         bench.registries = registries
         recorded = await bench.record_scanned(await bench.push(shared_registry, layout, repository, "1.0", host=host), CRITICAL)
         proxy.where = f"/v2/quarantine/{repository}/blobs/uploads/"
-        proxy.faults.extend([missing] * 4)
+        proxy.faults.extend([missing] * 12)
         await bench.enforcer(POLICY, keys).consume(deliver(recorded))
 
-        assert (await actions_of(bench))[2:] == [("quarantine", "skipped"), ("remove", "skipped")]
+        assert (await actions_of(bench))[2:] == [("quarantine", "refused"), ("remove", "skipped")]
         assert await points_to(registries.client(host), repository, "1.0") == layout.digest
 
 

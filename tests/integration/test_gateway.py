@@ -208,11 +208,25 @@ async def test_an_authentic_body_without_sense_is_recorded_as_rejected_and_answe
     assert await gateway.count("scan") == 0
 
 
-async def test_a_body_beyond_the_limit_is_413_whoever_sends_it(gateway: Gateway) -> None:
-    for headers in (BEARER, {}):
-        assert (await gateway.send("distribution", b"x" * (MAX_BODY_BYTES + 1), headers))[0] == 413
+async def test_a_body_beyond_the_limit_is_413(gateway: Gateway) -> None:
+    for source in ("distribution", "github"):
+        assert (await gateway.send(source, b"x" * (MAX_BODY_BYTES + 1)))[0] == 413
     assert await gateway.count("event") == 0
     assert (await gateway.send("distribution", b"x" * MAX_BODY_BYTES))[0] == 202
+
+
+@pytest.mark.parametrize("source", ["distribution", "quay/wrong", "nosuchsource"])
+async def test_a_stranger_is_refused_before_the_body_is_read(gateway: Gateway, source: str) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(5), gateway.client.post(f"/hooks/{source}", data=endless()) as answer:
+        assert answer.status == 401
+
+
+async def test_a_push_with_a_manifest_of_4_mib_inside_is_accepted(gateway: Gateway) -> None:
+    assert await gateway.push(distribution_event(manifest="x" * 4 * 1024 * 1024)) == 1
 
 
 async def test_only_posts_below_hooks_are_answered(gateway: Gateway) -> None:
@@ -227,7 +241,7 @@ async def test_our_own_pushes_start_nothing(gateway: Gateway) -> None:
     user_agent = f"pratique/1.0 ({gateway.settings.instance_token})"
     event = distribution_event(request={"host": HOST, "useragent": user_agent})
     assert await gateway.push(event) == 0
-    assert await gateway.reasons() == ["own push"]
+    assert await gateway.reasons() == [f"own push (event {event['id']})"]
     other = distribution_event(id="2", request={"host": HOST, "useragent": "pratique/1.0 (0123456789abcdef)"})
     assert await gateway.push(other) == 1
 
@@ -272,7 +286,15 @@ async def test_what_cannot_be_a_reference_is_rejected(gateway: Gateway, target: 
 async def test_a_rejected_event_may_be_sent_again_without_harm(gateway: Gateway) -> None:
     for _ in range(3):
         await gateway.push(distribution_event(target={"repository": "Team/App"}))
-    assert await gateway.states() == ["rejected"]
+    assert await gateway.states() == ["rejected"] * 3
+    assert await gateway.count("scan") == 0
+
+
+async def test_an_event_that_was_rejected_counts_when_it_comes_again_and_the_settings_are_right(gateway: Gateway) -> None:
+    elsewhere = distribution_event(request={"host": "localhost:5000"})
+    assert await gateway.push(elsewhere) == 0
+    assert await gateway.push(distribution_event()) == 1  # the same id, of a registry that the settings name
+    assert await gateway.states() == ["rejected", "queued"]
 
 
 async def test_a_database_that_cannot_be_opened_is_503_with_retry_after(tmp_path: Path) -> None:

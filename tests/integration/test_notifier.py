@@ -202,6 +202,18 @@ async def test_what_is_held_is_told(site: Site, chat: ChatReceiver) -> None:
     assert "cannot be read" in chat.messages[0]["text"]
 
 
+async def test_an_action_that_was_refused_is_told(bench: Bench, chat: ChatReceiver) -> None:
+    async with open_site(bench, make_settings(channel(chat, events=["quarantined"]))) as site:
+        taken = await site.decide("team-a/app", "image")
+        await bench.change(
+            "INSERT INTO action (id, decision_id, kind, key, parameters, outcome, detail, attempts, updated_at)"
+            " VALUES ('a', :id, 'withdraw', 'k', '{}', 'refused', 'no delete', 1, '2026-01-01 00:00:00+00:00')",
+            id=taken.decision_id,
+        )
+        await site.notifier.consume(deliver(taken))
+    assert "Problem: could not withdraw the signature: no delete" in (await bench.row("SELECT body FROM notification"))["body"]
+
+
 async def test_a_message_that_comes_twice_is_told_once(site: Site, bench: Bench, chat: ChatReceiver) -> None:
     taken = await site.tell("team-a/app", "one", FIRST)
     await site.notifier.consume(deliver(taken, attempt=2))

@@ -283,14 +283,65 @@ async def test_a_registry_that_wants_credentials_ends_the_scan_at_once(
 async def test_a_tag_that_is_gone_ends_the_scan_without_a_decision(bench: Bench, shared_registry: DockerRegistry, repository: str) -> None:
     gone = metric("pratique_scans_total", outcome="gone")
     message = await bench.event(shared_registry.host, repository, tag="1.0")
+    worker = bench.worker()
+    for attempt in (1, 2):
+        with pytest.raises(UnavailableError, match="gone before it was scanned"):
+            await worker.consume(deliver(message, attempt=attempt))
+        assert (await bench.scan_row(message))["state"] == "queued"
 
-    await bench.worker().consume(deliver(message))
+    await worker.consume(deliver(message, attempt=3))
 
     scan = await bench.scan_row(message)
     assert scan["state"] == "failed"
     assert "gone before it was scanned" in scan["last_error"]
     assert await bench.take() == []
     assert metric("pratique_scans_total", outcome="gone") == gone + 1
+
+
+async def test_an_image_that_the_registry_knows_a_moment_later_is_scanned(
+    bench: Bench, shared_registry: DockerRegistry, repository: str, tmp_path: Path
+) -> None:
+    layout = make_app(tmp_path)
+    message = await bench.event(shared_registry.host, repository, tag="1.0", digest=Digest.parse(layout.digest))
+    with pytest.raises(UnavailableError):
+        await bench.worker().consume(deliver(message))
+    await bench.upload(shared_registry, layout, repository, "1.0")
+
+    await bench.worker().consume(deliver(message, attempt=2))
+
+    scan = await bench.scan_row(message)
+    assert (scan["state"], scan["tag"]) == ("scanned", "1.0")
+
+
+async def test_a_tag_that_points_elsewhere_is_not_the_scanned_images(
+    bench: Bench, shared_registry: DockerRegistry, repository: str, tmp_path: Path
+) -> None:
+    old, new = make_app(tmp_path / "old"), make_app(tmp_path / "new", {"six": "1.16.0"})
+    await bench.upload(shared_registry, old, repository, "old")
+    await bench.upload(shared_registry, new, repository, "1.0")
+    message = await bench.event(shared_registry.host, repository, tag="1.0", digest=Digest.parse(old.digest))
+
+    await bench.worker().consume(deliver(message))
+
+    scan = await bench.scan_row(message)
+    assert (scan["state"], scan["image_digest"], scan["tag"]) == ("scanned", old.digest, None)
+    assert (await bench.row("SELECT digest FROM tag WHERE name = '1.0'"))["digest"] == new.digest
+
+
+async def test_a_tag_that_the_registry_does_not_have_is_forgotten(
+    bench: Bench, shared_registry: DockerRegistry, repository: str, tmp_path: Path
+) -> None:
+    layout = make_app(tmp_path)
+    await bench.upload(shared_registry, layout, repository, "1.0")
+    message = await bench.event(shared_registry.host, repository, tag="invented", digest=Digest.parse(layout.digest))
+    await bench.change("UPDATE scan SET attempt = 2")
+
+    await bench.worker().consume(deliver(message, attempt=3))
+
+    scan = await bench.scan_row(message)
+    assert (scan["state"], scan["image_digest"], scan["tag"]) == ("scanned", layout.digest, None)
+    assert await bench.rows("SELECT * FROM tag") == []
+    assert await bench.rows("SELECT * FROM tag_history") == []
 
 
 async def test_a_push_that_names_only_a_tag_is_resolved(
@@ -444,6 +495,28 @@ async def decided(bench: Bench, recorded: object) -> str:
     return str((await bench.decisions())[-1]["status"])
 
 
+async def test_what_an_index_names_as_an_image_is_judged_or_a_gap_and_never_an_artifact(
+    bench: Bench, shared_registry: DockerRegistry, repository: str, tmp_path: Path, extract: Path
+) -> None:
+    app = make_app(tmp_path, {"six": "1.16.0"}, tag="app")
+    described = json.loads((tmp_path / "blobs/sha256" / app.digest.removeprefix("sha256:")).read_bytes())
+    layers = [{**layer, "mediaType": media_types.IN_TOTO} for layer in described["layers"]]
+    chart = {**described["config"], "mediaType": "application/vnd.cncf.helm.config.v1+json"}
+    artifact = make_app(tmp_path, {"six": "1.16.0"}, tag="artifact", config={"architecture": "arm64"}, manifest={"config": chart})
+    disguised = make_app(tmp_path, {"six": "1.15.0"}, tag="disguised", config={"architecture": "s390x"}, manifest={"layers": layers})
+    index = make_index(tmp_path, [app, artifact, disguised], tag="index")
+    message = await bench.push(shared_registry, index, repository, "1.0")
+
+    await bench.worker(extract).consume(deliver(message))
+
+    kinds = {row["digest"]: row["kind"] for row in await bench.rows("SELECT digest, kind FROM image")}
+    assert kinds == {index.digest: "index"} | {image.digest: "image" for image in (app, artifact, disguised)}
+    assert mentions(await coverage_of(bench, artifact.digest), "its index names it as the image for linux/arm64, but it is none")
+    assert mentions(await coverage_of(bench, disguised.digest), "no layer could be read")
+    (recorded,) = await bench.take()
+    assert await decided(bench, recorded) == "incomplete"
+
+
 async def test_an_index_in_an_index_and_an_artifact_in_it_are_no_gaps(
     bench: Bench, shared_registry: DockerRegistry, repository: str, tmp_path: Path, extract: Path
 ) -> None:
@@ -497,7 +570,7 @@ async def test_an_index_that_names_an_image_it_does_not_hold_leaves_that_image_a
         return web.Response(status=404)
 
     async with serving(sparse) as host, Registries({host: access_to(host)}) as registries:
-        message = await bench.event(host, "mallory/app", tag="1.0", digest=Digest.of(index))
+        message = await bench.event(host, "mallory/app", digest=Digest.of(index))
         await bench.worker(extract, registries=registries).consume(deliver(message))
 
     assert (await bench.scan_row(message))["state"] == "scanned"

@@ -48,7 +48,12 @@ from tests.support.servers import DockerRegistry
 from tests.support.stored import image, inventory, package
 from tests.support.stored import push as record_event
 
-MATCHED = Coverage(items=(CoverageItem(name="advisories", version="1", status=CoverageStatus.COMPLETE),))
+
+def matched_with(feed: str) -> Coverage:
+    """What the scanner says of a complete matching with an advisory database of this digest."""
+    return Coverage(items=(CoverageItem(name="advisories", version=feed, status=CoverageStatus.COMPLETE),))
+
+
 UNREAD = Coverage(items=(CoverageItem(name="layer", version="", status=CoverageStatus.FAILED, reason="cannot be read"),))
 
 Kind = TypeVar("Kind", bound=Message)
@@ -146,7 +151,7 @@ class Bench:
                 await record_inventory(session, own, found, ANALYZERS_KEY)
                 unmatched = await load_unmatched_packages(session, own, "")
                 await record_matches(session, feed, [(row, tuple(findings)) for row, _ in unmatched])
-                await record_coverage(session, own, "matching", MATCHED)
+                await record_coverage(session, own, "matching", matched_with(feed))
             if index:
                 await record_image(session, image(digest, kind="index", platform=None, children=index.manifests))
             assert await finish_scan(session, message.scan_id, "bench", image_digest=digest, feed_snapshot=feed)

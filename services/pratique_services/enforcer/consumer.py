@@ -40,6 +40,10 @@ from pratique.storage.scans import load_scan
 from pratique_services.enforcer.deciding import Decider
 from pratique_services.enforcer.performing import Performer, Skipped, require_ready
 
+MAX_ACTION_S = (
+    600.0  # one action: a registry that answers drop by drop must not hold the enforcer; a copy goes on where it was when it comes again
+)
+
 _log = structlog.get_logger()
 
 
@@ -51,6 +55,7 @@ class Enforcer:
     decider: Decider
     performer: Performer
     wake: Callable[[], None]
+    max_action_s: float = MAX_ACTION_S
     locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def consume(self, delivery: Delivery) -> None:
@@ -119,7 +124,7 @@ class Enforcer:
         try:
             await self._require_current(decision, action)
             require_ready(action, earlier)
-            outcome, detail = "done", await self.performer.perform(decision, action)
+            outcome, detail = "done", await self._perform_in_time(decision, action)
         except UnavailableError as error:
             await self._record(decision, action, "failed", str(error))
             raise
@@ -129,6 +134,13 @@ class Enforcer:
             outcome, detail = "refused", str(error)
         await self._record(decision, action, outcome, detail)
         return outcome
+
+    async def _perform_in_time(self, decision: DecisionRow, action: ActionRow) -> str:
+        try:
+            async with asyncio.timeout(self.max_action_s):
+                return await self.performer.perform(decision, action)
+        except TimeoutError as error:
+            raise UnavailableError(f"{action.kind} took longer than {self.max_action_s:g} s") from error
 
     async def _require_current(self, decision: DecisionRow, action: ActionRow) -> None:
         """Raise Skipped where a later decision stands: what was clean when this one was taken is not signed after it turned out otherwise."""

@@ -21,7 +21,7 @@ from pratique.policy.policy import Policy, PolicyDocument, select_policy
 from pratique.policy.subject import Subject
 from pratique.policy.verdict import VerdictStatus
 from pratique.storage.audit import record_audit
-from pratique.storage.decisions import DecisionRow, NewDecision, plan_actions, record_decision
+from pratique.storage.decisions import DecisionRow, NewDecision, load_promoted_repositories, plan_actions, record_decision
 from pratique.storage.findings import load_coverage, load_findings
 from pratique.storage.images import load_inventory_digest
 from pratique.storage.policies import record_policy
@@ -65,7 +65,10 @@ class Decider:
         )
         if decision.created:
             withdraws = any(policy.actions.on_pass.sign for policy in self.document.policies)  # whichever it passed by
-            await plan_actions(session, decision.id, plan(policy, decision, subject, withdraws=withdraws))
+            today = _promoted_to(policy, subject) if policy is not None else ()
+            promoted = await load_promoted_repositories(session, scan.repository_id, digest)  # by a policy that may be another one by now
+            copies = sorted({*today, *promoted} - {subject.repository})
+            await plan_actions(session, decision.id, plan(policy, decision, subject, withdraws=withdraws, copies=copies))
             await self._audit(session, decision)
         return decision
 
@@ -90,20 +93,20 @@ class Decider:
         )
 
 
-def plan(policy: Policy | None, decision: DecisionRow, subject: Subject, *, withdraws: bool) -> Iterator[_Plan]:
+def plan(policy: Policy | None, decision: DecisionRow, subject: Subject, *, withdraws: bool, copies: Sequence[str]) -> Iterator[_Plan]:
     """Spell the policy's actions out into (kind, parameters), one for each place in a registry, in the order to perform them.
 
     With `withdraws` an image that does not pass loses the signature that it may have from an earlier decision, first of all. What is attested and signed, or taken
-    away, is so in the repositories too that the policy promotes to: the copy there has signature and verdict of its own.
+    away, is so in the repositories `copies` too, those that it is or was promoted to: the copy there has signature and verdict of its own.
     """
     status = decision.verdict.status
-    copies = tuple(_promoted_to(policy, subject)) if policy is not None else ()
     if withdraws and status is not VerdictStatus.PASS:
         yield "withdraw", {}
         yield from (("withdraw", {"repository": repository}) for repository in copies)
     actions = policy.actions.for_status(status) if policy is not None else ()
     for action in actions:
-        yield from _plan_action(action, subject, _given_tags(policy, subject))
+        named = policy.promotable(subject) if policy is not None and isinstance(action, MarkAction | PromoteAction) else subject
+        yield from _plan_action(action, named, _given_tags(policy, subject))
     for action in actions:
         if isinstance(action, AttestAction | SignAction):
             for kind, parameters in _plan_action(action, subject, ()):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pratique.errors import MissingError, RefusedError, SettingsError, UnsupportedError
+from pratique.errors import InputError, MissingError, RefusedError, SettingsError, UnsupportedError
 from pratique.oci.digest import Digest
 from pratique.registry.client import Registries, RegistryClient
 from pratique.registry.copying import CopyTarget
@@ -89,8 +89,25 @@ async def _quarantine(client: RegistryClient, repository: str, digest: Digest, p
     name = f"{target_repository}:{tag}"
     if await _points_to(client, target_repository, tag) == digest:
         return f"{name} is there already"
-    await client.copy_image(repository, digest, CopyTarget(repository=target_repository, tag=tag))
+    try:
+        await client.copy_image(repository, digest, CopyTarget(repository=target_repository, tag=tag))
+    except (
+        InputError,
+        MissingError,
+    ) as error:  # whoever may push can hang on it what cannot be copied: that must not keep the image where it is
+        await _copy_alone(client, repository, digest, CopyTarget(repository=target_repository, tag=tag, with_referrers=False))
+        return f"quarantined to {name} without what refers to it, because {error}"
     return f"quarantined to {name}"
+
+
+async def _copy_alone(client: RegistryClient, repository: str, digest: Digest, target: CopyTarget) -> None:
+    """Copy an image; one that is there and lacks a part is for people to look at. Raises RefusedError for it, MissingError where it is gone."""
+    try:
+        await client.copy_image(repository, digest, target)
+    except MissingError as error:
+        if await client.has_document(repository, digest):
+            raise RefusedError(f"a part of the image cannot be copied: {error}") from error
+        raise
 
 
 async def _remove(client: RegistryClient, repository: str, digest: Digest, parameters: Mapping[str, Any]) -> str:

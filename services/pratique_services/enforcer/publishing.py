@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pratique.errors import InputError, MissingError, RefusedError, UnsupportedError
+from pratique.errors import InputError, MissingError, PratiqueError, RefusedError, UnavailableError, UnsupportedError
 from pratique.oci import media_types
 from pratique.oci.digest import Digest
 from pratique.oci.manifest import Descriptor, Manifest
@@ -17,11 +17,14 @@ from pratique.signing.attestation import VERDICT_PREDICATE, VerdictAttestation, 
 from pratique.signing.bundle import SIGN_PREDICATE, BundleReferrer, verify_bundle
 from pratique.signing.image import sign_image
 from pratique.signing.keys import SigningKeys, VerifyingKey
-from pratique.signing.legacy import MAX_PAYLOAD_BYTES, LegacyPublication, attestation_tag, signature_tag
+from pratique.signing.legacy import MAX_ENTRIES, LegacyPublication, attestation_tag, empty_entries, signature_tag
 from pratique.signing.simple_signing import is_signed, merge_signature, withdraw_signature
 from pratique.storage.decisions import DecisionRow
 
 _PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
+_ENTRY_TYPES = frozenset({media_types.SIMPLE_SIGNING, media_types.DSSE_ENVELOPE})  # what we publish in cosign 2's layout
+_MAX_ENTRY_BYTES = 1024 * 1024  # far above what we publish: with _MAX_BUNDLES it bounds what whoever may push can make us fetch
+_MAX_BUNDLES = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,21 +57,46 @@ class Publisher:
         return "already signed" if has_entry and has_bundle else "signed"
 
     async def withdraw(self, digest: Digest) -> str:
-        """Take our signatures off a digest that does not pass (any more); answer what was done.
+        """Take our signatures off a digest that does not pass (any more), in both layouts, whether or not the other half works; answer what was done.
 
-        Raises RefusedError when one is still there afterwards, and what the registry raises.
+        Raises RefusedError when one is or may be still there afterwards, and what the registry raises.
         """
         key = self.keys.admission.key.verifying_key
-        existing, payloads = await self._existing(signature_tag(digest))
-        publication = withdraw_signature(digest, key, existing, payloads) if existing is not None else None
+        withdrawn: list[bool] = []
+        errors: list[PratiqueError] = []
+        for half in (self._withdraw_entries, self._withdraw_bundles):
+            try:
+                withdrawn.append(await half(digest, key))
+            except PratiqueError as error:
+                errors.append(error)
+        if errors:
+            raise next((one for one in errors if isinstance(one, UnavailableError)), errors[0])  # what can be tried again is
+        return "signature withdrawn" if any(withdrawn) else "there is no signature"
+
+    async def _withdraw_entries(self, digest: Digest, key: VerifyingKey) -> bool:
+        tag = signature_tag(digest)
+        existing, payloads = await self._existing(tag)
+        if existing is not None:
+            publication = withdraw_signature(digest, key, existing, payloads)
+        else:
+            publication = empty_entries(tag) if await self._is_set(tag) else None
         await self._publish(publication)
+        return publication is not None
+
+    async def _withdraw_bundles(self, digest: Digest, key: VerifyingKey) -> bool:
+        was_repaired = await self.client.repair_referrers(self.repository, digest)
         bundles = await self._own_bundles(digest, key)
         for bundle in bundles:
             with suppress(UnsupportedError):  # where deleting is switched off it may still be taken off the list: the list is what counts
                 await self.client.delete_referrer(self.repository, digest, bundle)
         if bundles and await self._own_bundles(digest, key):
             raise RefusedError("the registry does not let the image's signature be deleted: delete it by hand")
-        return "signature withdrawn" if publication is not None or bundles else "there is no signature"
+        listed = await self.client.list_referrers(self.repository, digest, artifact_type=media_types.SIGSTORE_BUNDLE)
+        if len(listed) > _MAX_BUNDLES:
+            raise RefusedError(
+                f"{len(listed)} bundles hang on the image, and {_MAX_BUNDLES} are looked through: delete what is not needed by hand"
+            )
+        return was_repaired or bool(bundles)
 
     async def attest(self, decision: DecisionRow, digest: Digest, valid_for: dt.timedelta) -> str:
         """Attach the signed verdict, in place of our former ones; answer what was done.
@@ -95,23 +123,32 @@ class Publisher:
         return f"attested until {attestation.expires_at:%Y-%m-%dT%H:%M:%SZ}"
 
     async def _existing(self, tag: str) -> tuple[Manifest | None, Mapping[Digest, bytes]]:
-        """What is under one of cosign's tags, with the payloads that can be read."""
+        """What is under one of cosign's tags, with the payloads that can be read; nothing where that is no manifest we can read."""
         try:
             document = await self.client.fetch_document(self.repository, tag)
-        except MissingError:
+        except (InputError, MissingError):
             return None, {}
         if not isinstance(document, Manifest):
             return None, {}
         payloads: dict[Digest, bytes] = {}
-        for layer in document.layers:
+        for layer in document.layers[:MAX_ENTRIES]:
+            if layer.media_type not in _ENTRY_TYPES:
+                continue
             content = await self._fetch(layer)
             if content is not None:
                 payloads[layer.digest] = content
         return document, payloads
 
+    async def _is_set(self, tag: str) -> bool:
+        try:
+            await self.client.resolve_digest(self.repository, tag)
+        except MissingError:
+            return False
+        return True
+
     async def _fetch(self, blob: Descriptor) -> bytes | None:
         try:
-            return await self.client.fetch_blob(self.repository, blob, limit=MAX_PAYLOAD_BYTES)
+            return await self.client.fetch_blob(self.repository, blob, limit=_MAX_ENTRY_BYTES)
         except (InputError, MissingError):
             return None  # not readable, so not ours: it stays where it is
 
@@ -128,9 +165,10 @@ class Publisher:
         await self.client.push_referrer(self.repository, subject, artifact, supersede=supersede)
 
     async def _bundles(self, digest: Digest, predicate_type: str) -> dict[Digest, bytes]:
-        """The bundles on an image that claim a predicate type, by their manifest's digest."""
+        """The bundles on an image that claim a predicate type, by their manifest's digest. At most _MAX_BUNDLES are opened."""
         found: dict[Digest, bytes] = {}
-        for entry in await self.client.list_referrers(self.repository, digest, artifact_type=media_types.SIGSTORE_BUNDLE):
+        listed = await self.client.list_referrers(self.repository, digest, artifact_type=media_types.SIGSTORE_BUNDLE)
+        for entry in listed[:_MAX_BUNDLES]:
             try:
                 document = await self.client.fetch_document(self.repository, entry.digest)
             except (InputError, MissingError):

@@ -1,6 +1,7 @@
 """The gateway's HTTP side: `POST /hooks/<source>[/<token>]`.
 
-1. find the source and check the secret: anything else is 401, and nothing is read into the ledger;
+1. find the source and check the secret, before the body is read wherever the proof is not of the body: anything else is 401, and nothing is
+   read into the ledger;
 2. turn the body into push events by the vendor's table; an authentic body without sense is recorded as rejected and answered 202, because a
    registry that hears an error sends the same thing again and lets its other events wait;
 3. drop what pratique itself pushed, and what is of a registry that is not in the settings;
@@ -30,7 +31,8 @@ from pratique.storage.intake import record_push, record_rejected
 from pratique_services.gateway.authentication import Incoming, is_authentic
 from pratique_services.gateway.vendors import VENDORS
 
-MAX_BODY_BYTES = 1024 * 1024  # the largest payload seen is zot's, which carries a whole manifest
+MAX_BODY_BYTES = 8 * 1024 * 1024  # protects memory; zot's payload carries a whole manifest of up to 4 MiB, escaped
+MAX_SHOWN_ID = 100  # characters of a sender's event id in a reason
 RETRY_AFTER_SECONDS = 5
 _SIGNATURE_TAG = re.compile(r"sha256-[0-9a-f]{64}(\.(sig|att|sbom))?")
 
@@ -61,13 +63,8 @@ def create_app(settings: Settings, database: Database, wake: Callable[[], None])
 
 async def _receive(request: web.Request) -> web.Response:
     source = request.app[SOURCES].get(request.match_info["source"])
-    incoming = Incoming(
-        headers={name.lower(): value for name, value in request.headers.items()},
-        # 413 beyond the limit; said here, because a request has the limit of the outermost application
-        body=await request.clone(client_max_size=MAX_BODY_BYTES).read(),
-        token=request.match_info.get("token", ""),
-    )
-    if source is None or not is_authentic(incoming, VENDORS[source.vendor].authenticate, source.secrets):
+    incoming = await _read_authentic(request, source) if source is not None else None
+    if source is None or incoming is None:
         WEBHOOKS.labels(source=source.name if source else "unknown", outcome="refused").inc()
         return _answer(401, "unauthorized", "unknown source, or the secret does not match")
     correlation_id = uuid.uuid4().hex
@@ -80,6 +77,19 @@ async def _receive(request: web.Request) -> web.Response:
             return _answer(503, "unavailable", "the ledger is away; send it again", retry_after=RETRY_AFTER_SECONDS)
     request.app[WAKE]()
     return web.json_response({"accepted": accepted, "correlation_id": correlation_id}, status=202)
+
+
+async def _read_authentic(request: web.Request, source: SourceSettings) -> Incoming | None:
+    """Read the request if its sender knows the source's secret. 413 for a body beyond the limit, of which a stranger gets to send none."""
+    vendor = VENDORS[source.vendor]
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    incoming = Incoming(headers=headers, body=b"", token=request.match_info.get("token", ""))
+    if not vendor.signs_body and not is_authentic(incoming, vendor.authenticate, source.secrets):
+        return None
+    # the limit is said here, because a request has that of the outermost application
+    body = await request.clone(client_max_size=MAX_BODY_BYTES).read()
+    incoming = dataclasses.replace(incoming, body=body)
+    return incoming if is_authentic(incoming, vendor.authenticate, source.secrets) else None
 
 
 async def _record(app: web.Application, source: SourceSettings, incoming: Incoming, correlation_id: str) -> int:
@@ -109,7 +119,7 @@ def _read_events(source: SourceSettings, incoming: Incoming) -> tuple[list[PushE
 async def _record_event(app: web.Application, source: SourceSettings, event: PushEvent, incoming: Incoming, correlation_id: str) -> bool:
     reason = _refusal(event, source, app[SETTINGS])
     if reason:
-        await _reject(app, source, incoming, reason, event_id=event.event_id)
+        await _reject(app, source, incoming, f"{reason} (event {event.event_id[:MAX_SHOWN_ID]})")
         return False
     async with app[DATABASE].transaction() as session:
         intake = await record_push(session, event, correlation_id=correlation_id, raw=incoming.body)
@@ -123,9 +133,9 @@ async def _record_event(app: web.Application, source: SourceSettings, event: Pus
     return not intake.duplicate
 
 
-async def _reject(app: web.Application, source: SourceSettings, incoming: Incoming, reason: str, event_id: str | None = None) -> None:
+async def _reject(app: web.Application, source: SourceSettings, incoming: Incoming, reason: str) -> None:
     async with app[DATABASE].transaction() as session:
-        await record_rejected(session, source=source.name, event_id=event_id or uuid.uuid4().hex, reason=reason, raw=incoming.body)
+        await record_rejected(session, source=source.name, reason=reason, raw=incoming.body)
     WEBHOOKS.labels(source=source.name, outcome="rejected").inc()
     _log.info("push.rejected", reason=reason)
 

@@ -38,11 +38,12 @@ class Vendor:
     """How one vendor's webhook is read. `parse` yields the pushes in a body (none, if it tells of something else).
 
     It raises InvalidMessage for a body that does not have the vendor's shape; of a body with several entries, only after it has yielded those that
-    can be read. A host of "" is to be filled in from the source's settings.
+    can be read. A host of "" is to be filled in from the source's settings. `signs_body`: the proof can only be checked with the body.
     """
 
     authenticate: Authenticator
     parse: Callable[[str, Incoming], Iterable[PushEvent]]
+    signs_body: bool = False
 
 
 _MANIFEST_TYPES = tuple(media_types.MANIFESTS | media_types.INDEXES)
@@ -325,11 +326,13 @@ VENDORS: Mapping[str, Vendor] = {
     "quay": Vendor(authenticate=by_path, parse=_quay),
     "dockerhub": Vendor(authenticate=by_path, parse=_dockerhub),
     "gar": Vendor(authenticate=by_path, parse=_gar),
-    "github": Vendor(authenticate=by_hmac("sha256", "x-hub-signature-256"), parse=_github),
-    "gitea": Vendor(authenticate=by_hmac("sha256", "x-gitea-signature", "x-forgejo-signature", "x-hub-signature-256"), parse=_gitea),
-    "artifactory": Vendor(
-        authenticate=any_of(by_hmac("sha256", "x-jfrog-event-auth"), by_header("x-jfrog-event-auth")), parse=_artifactory
+    "github": Vendor(authenticate=by_hmac("sha256", "x-hub-signature-256"), parse=_github, signs_body=True),
+    "gitea": Vendor(
+        authenticate=by_hmac("sha256", "x-gitea-signature", "x-forgejo-signature", "x-hub-signature-256"), parse=_gitea, signs_body=True
     ),
-    "nexus": Vendor(authenticate=by_hmac("sha1", "x-nexus-webhook-signature"), parse=_nexus),
-    "generic": Vendor(authenticate=any_of(by_hmac("sha256", "x-signature"), _SECRET_HEADER), parse=_generic),
+    "artifactory": Vendor(
+        authenticate=any_of(by_hmac("sha256", "x-jfrog-event-auth"), by_header("x-jfrog-event-auth")), parse=_artifactory, signs_body=True
+    ),
+    "nexus": Vendor(authenticate=by_hmac("sha1", "x-nexus-webhook-signature"), parse=_nexus, signs_body=True),
+    "generic": Vendor(authenticate=any_of(by_hmac("sha256", "x-signature"), _SECRET_HEADER), parse=_generic, signs_body=True),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from urllib.parse import quote
 
@@ -23,6 +23,14 @@ from pratique.storage.findings import load_findings
 from pratique.storage.notifications import claim_new_findings, record_notification
 from pratique.storage.tags import load_tags_pointing_to
 
+_WORDS = {
+    "attest": "attach the verdict",
+    "sign": "sign the image",
+    "withdraw": "withdraw the signature",
+    "quarantine": "copy the image to quarantine",
+    "remove": "remove the image",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composer:
@@ -36,8 +44,11 @@ class Composer:
         new = await self._new_criticals(session, decision)
         actions = await load_actions(session, decision.id)
         done = tuple(action.detail for action in actions if _is_told(action))
+        problems = tuple(f"could not {_WORDS.get(action.kind, action.kind)}: {action.detail}" for action in actions if _is_problem(action))
         events = _events(decision, new, {action.kind for action in actions if action.outcome == "done"})
-        message = compose_message(self._subject(decision, done), decision.verdict, new)
+        if problems:
+            events |= {"quarantined", "held"}  # an image that should be out of the way may not be: for those who hear of such
+        message = compose_message(replace(self._subject(decision, done), problems=problems), decision.verdict, new)
         wanted = [channel for channel in self.settings.channels if _wants(channel, decision, events)]
         for channel in wanted:
             await self._record_for(session, decision, channel, message)
@@ -75,6 +86,11 @@ def _is_told(action: ActionRow) -> bool:
     if action.kind == "withdraw" and not action.detail.endswith("withdrawn"):
         return False
     return action.outcome == "done" and action.kind not in {"attest", "sign"}
+
+
+def _is_problem(action: ActionRow) -> bool:
+    """Tell whether a person has to act: what was refused is not tried again, nor what has no possible name."""
+    return action.outcome == "refused" or (action.outcome == "skipped" and "impossible" in action.parameters)
 
 
 def _events(decision: DecisionRow, new: Sequence[Finding], done: set[str]) -> set[ChatEvent]:

@@ -1,7 +1,7 @@
 """What a scan worker does with one `image.pushed`.
 
 1. lease the scan's row: whoever holds the lease does the work, however often the message comes;
-2. resolve the reference to a digest, inspect the image, and hold the lease by a heartbeat meanwhile;
+2. resolve the reference to a digest, or check that the tag named with a digest points to it; inspect the image, and hold the lease by a heartbeat meanwhile;
 3. record images, inventories and matches;
 4. finish the scan: only if the lease is still held, and in the transaction that announces the inventory.
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import datetime as dt
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -31,8 +32,19 @@ from pratique.runtime.metrics import SCAN_SECONDS, SCANS
 from pratique.runtime.settings import ScannerSettings
 from pratique.scanning import Inspection, Scanner, unreadable_inspection
 from pratique.storage.engine import Database
-from pratique.storage.scans import ScanJob, extend_lease, fail_scan, finish_scan, lease_scan, record_resolved, release_scan
+from pratique.storage.scans import (
+    ScanJob,
+    extend_lease,
+    fail_scan,
+    finish_scan,
+    lease_scan,
+    record_checked_tag,
+    record_resolved,
+    release_scan,
+)
 from pratique_services.scanner.recording import Recorder
+
+MISSING_ATTEMPTS = 3  # so often must a registry say that something is not there: some know it only a moment after they announced it
 
 _log = structlog.get_logger()
 
@@ -79,7 +91,7 @@ class ScanWorker:
         except _LeaseLost:
             _log.warning("scan.lease_lost")
         except MissingError as error:
-            await self._fail(job, f"gone before it was scanned: {error}", outcome="gone")
+            await self._miss(job, error)
         except TimeoutError:
             await self._give_up(job, LimitExceeded(f"scan took longer than {self.settings.timeout:g} s"))
         except (RefusedError, InputError) as error:
@@ -99,11 +111,30 @@ class ScanWorker:
     async def _resolve(self, job: ScanJob) -> ScanJob:
         """Ask the registry, once for all attempts, which digest the tag stands for."""
         if job.digest is not None:
-            return job
+            return await self._check_tag(job, job.tag) if job.tag and job.attempt <= self.settings.max_attempts else job
         found = await self.registries.client(job.host).resolve_digest(job.repository, job.reference.locator)
         async with self.database.transaction() as session:
             await record_resolved(session, job.scan_id, found.digest, job.tag)
         return dataclasses.replace(job, digest=found.digest)
+
+    async def _check_tag(self, job: ScanJob, tag: str) -> ScanJob:
+        """Ask the registry whether the tag points to the digest that it was named with: policies and waivers go by tags. If not, go on without it."""
+        asked_at = dt.datetime.now(dt.UTC)
+        found: Digest | None = None
+        try:
+            found = (await self.registries.client(job.host).resolve_digest(job.repository, tag)).digest
+        except MissingError:
+            if self._may_appear(job):
+                raise
+        async with self.database.transaction() as session:
+            holds = await record_checked_tag(session, job.scan_id, tag, found, seen_at=asked_at)
+        if holds:
+            return job
+        _log.warning("scan.tag_dropped", tag=tag, points_to=str(found))
+        return dataclasses.replace(job, tag=None)
+
+    def _may_appear(self, job: ScanJob) -> bool:
+        return job.attempt < min(MISSING_ATTEMPTS, self.settings.max_attempts)
 
     async def _scan(self, job: ScanJob) -> None:
         if job.digest is None:
@@ -132,6 +163,13 @@ class ScanWorker:
         SCANS.labels(outcome="postponed").inc()
         async with self.database.transaction() as session:
             await release_scan(session, job.scan_id, self.name, reason)
+
+    async def _miss(self, job: ScanJob, error: MissingError) -> None:
+        reason = f"gone before it was scanned: {error}"
+        if self._may_appear(job):
+            await self._release(job, reason)
+            raise UnavailableError(reason) from error
+        await self._fail(job, reason, outcome="gone")
 
     async def _give_up(self, job: ScanJob, error: PratiqueError) -> None:
         """Let the push be decided without its content: a verdict of `incomplete` that says why is seen, a scan that only failed is not.

@@ -76,7 +76,8 @@ class Recorder:
         fresh = await asyncio.to_thread(database.match_all, [package for _, package in unmatched])
         packages = [installed.package for installed in inventory.packages]
         gaps = (await asyncio.to_thread(database.match_all, packages)).gaps
-        matches = [(row, findings) for (row, _), findings in zip(unmatched, fresh.findings, strict=True)]
+        # what was left out for the number of findings stays unmatched: other images have those packages too
+        matches = [(row, findings) for (row, _), findings in zip(unmatched, fresh.findings, strict=False)]
         async with self._database.transaction() as session:
             await record_matches(session, snapshot, matches)
             await record_coverage(session, digest, MATCHING, matching_coverage(database, packages, gaps))

@@ -29,6 +29,7 @@ from pratique.oci.digest import Digest
 
 _CACHED_PACKAGES = 8192  # names with their ranges, some 2 KB each; the kernel's is larger
 _CACHED_ADVISORIES = 8192
+MAX_FINDINGS = 200_000  # of one image: each is a row and a line of a report; protects memory against an image made of vulnerable packages
 _OPEN_ATTEMPTS = 5  # the file may be replaced while it is opened
 
 _AFFECTED = "SELECT advisory, versions FROM affected WHERE ecosystem = ? AND name = ?"
@@ -37,7 +38,10 @@ _ADVISORY = "SELECT name, aliases, equals, title, severity, severity_source, ref
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchResult:
-    """What a database says about packages: for each, in the order given, its findings (worst first); and what it could not answer."""
+    """What a database says about packages: for each, in the order given, its findings (worst first); and what it could not answer.
+
+    `findings` is shorter than the packages where there were too many: the last packages were then not matched at all, and a gap says so.
+    """
 
     findings: tuple[tuple[Finding, ...], ...]
     gaps: tuple[CoverageItem, ...]
@@ -110,11 +114,22 @@ class AdvisoryDatabase:
             )
         return _findings(package, matches)
 
-    def match_all(self, packages: Iterable[Package]) -> MatchResult:
-        """Match packages, and name what could not be answered: one gap for an ecosystem that is not covered, one for each version that cannot be compared."""
+    def match_all(self, packages: Iterable[Package], *, limit: int = MAX_FINDINGS) -> MatchResult:
+        """Match packages, and name what could not be answered: one gap for an ecosystem that is not covered, one for each version that cannot be compared.
+
+        Once there are `limit` findings the packages that are left are not matched, which is one more gap.
+        """
         gaps = GapList(str(SCHEMA_VERSION))
-        findings = tuple(self._match_into(gaps, package) for package in packages)
-        return MatchResult(findings=findings, gaps=gaps.items())
+        findings: list[tuple[Finding, ...]] = []
+        count = 0
+        for package in packages:
+            if count >= limit:
+                gaps.add_left(limit)
+                continue
+            found = self._match_into(gaps, package)
+            findings.append(found)
+            count += len(found)
+        return MatchResult(findings=tuple(findings), gaps=gaps.items())
 
     def _match_into(self, gaps: GapList, package: Package) -> tuple[Finding, ...]:
         if not self.covers(package.ecosystem):

@@ -20,6 +20,8 @@ class GapList:
         self._reasons: dict[str, str] = {}
         self._incomparable: dict[str, str] = {}
         self._more = 0
+        self._left = 0
+        self._limit = 0
 
     def add_uncovered(self, package: Package, reason: str) -> None:
         """Note a package of an ecosystem that the database has nothing about, because of `reason`."""
@@ -38,6 +40,11 @@ class GapList:
             return
         self._incomparable[purl] = f"version {package.matching_version[:140]!r} of {purl[:300]} cannot be compared with its advisories"
 
+    def add_left(self, limit: int) -> None:
+        """Note a package that was not matched, because those before it had `limit` findings."""
+        self._left += 1
+        self._limit = limit
+
     def items(self) -> tuple[CoverageItem, ...]:
         """The gaps, sorted by name."""
         uncovered = [
@@ -46,6 +53,8 @@ class GapList:
         incomparable = [self._item(purl[:300], reason) for purl, reason in sorted(self._incomparable.items())]
         if self._more:
             incomparable.append(self._item("versions", f"{self._more} more packages have versions that cannot be compared"))
+        if self._left:
+            incomparable.append(self._item("limit", f"{self._limit} findings are the limit: {self._left} packages not matched"))
         return (*uncovered, *incomparable)
 
     def _item(self, name: str, reason: str) -> CoverageItem:

@@ -2,7 +2,7 @@
 
 1. Matches that mean the very same flaw are one: one names the other's id as an alias, or both are about the same CVEs (PYSEC and GHSA; a DSA and its
    correction).
-2. An update that covers several CVEs is taken up by the findings of those CVEs, if each of them has one.
+2. An update that covers several CVEs is taken up by the findings of those CVEs, if each of them has one; its severity too, where it is the worse.
 """
 
 from __future__ import annotations
@@ -101,12 +101,17 @@ def _names(matches: Iterable[Match], *, without: str) -> tuple[str, ...]:
 def _take_up_updates(matches: Sequence[Match]) -> list[Match]:
     singles = {cve: match for match in matches if len(match.cves) == 1 for cve in match.cves}
     kept = []
-    for match in matches:
+    for match in sorted(matches, key=lambda match: match.id):
         if len(match.cves) > 1 and match.cves <= singles.keys():
             for cve in match.cves:
                 single = singles[cve]
+                worst = max(single, match, key=lambda each: each.severity)  # the single's own where they agree
                 singles[cve] = replace(
-                    single, aliases=tuple(dict.fromkeys((*single.aliases, match.id))), fixed_in=single.fixed_in or match.fixed_in
+                    single,
+                    aliases=tuple(dict.fromkeys((*single.aliases, match.id))),
+                    severity=worst.severity,
+                    severity_source=worst.severity_source,
+                    fixed_in=single.fixed_in or match.fixed_in,
                 )
         elif len(match.cves) != 1:
             kept.append(match)

@@ -35,12 +35,16 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a message is about. `owner` is who to call, `link` the page that has it all, `actions` what was done (`quarantined to …`)."""
+    """What a message is about. `owner` is who to call, `link` the page that has it all, `actions` what was done (`quarantined to …`).
+
+    `problems` are what could not be done and needs a person (`could not withdraw the signature: …`).
+    """
 
     image: str
     owner: str
     link: str
     actions: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def compose_message(subject: Subject, verdict: Verdict, new: Sequence[Finding]) -> ChatMessage:
@@ -50,6 +54,7 @@ def compose_message(subject: Subject, verdict: Verdict, new: Sequence[Finding]) 
     reasons = [_one_line(f"• {reason.message}"[:_MAX_LINE]) for reason in verdict.reasons[:5]]
     outcome = [f"Verdict: {verdict.status} ({_OUTCOMES[verdict.status]})", *reasons]
     done = [_one_line(f"Done: {', '.join(subject.actions)}")] if subject.actions else []
+    done += [_one_line(f"Problem: {problem}"[:_MAX_LINE]) for problem in subject.problems[:MAX_LISTED]]
     footer = [f"Owner: {subject.owner or 'nobody is named'}", subject.link]
     body = "\n".join([*facts, *outcome, *done, *footer])
     sections = ["\n".join(part) for part in (facts, [*outcome, *done], footer) if part]

@@ -18,16 +18,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pratique.inventory.analyzer import Analyzer
-from pratique.inventory.coverage import CoverageItem
+from pratique.inventory.coverage import CoverageItem, CoverageStatus
 from pratique.inventory.distribution import choose_distribution, package_type_of
 from pratique.inventory.inventory import Inventory
 from pratique.inventory.layer_paths import hash_path
 from pratique.inventory.layer_result import AnalyzedFile, LayerResult
-from pratique.inventory.merge_coverage import sum_coverage
+from pratique.inventory.merge_coverage import MERGE_VERSION, sum_coverage
 from pratique.inventory.package import Distribution, InstalledPackage, Package
 
 MAX_DEPTH = 64  # components of a path whose hiding is looked at: npm's deepest trees have 40; a path of 2,000 costs time squared
 MAX_DIRECTORIES = 300_000  # distinct directories of analyzed files: twice those of 50,000 packages; each takes memory here
+MAX_PACKAGES = 200_000  # distinct ones of one image: ten times the largest real ones; each is a row, and is matched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +44,23 @@ class ScannedLayer:
             raise ValueError(f"layer {self.digest} has neither a result nor a reason for having none")
 
 
-def merge_layers(layers: Sequence[ScannedLayer], analyzers: Sequence[Analyzer]) -> Inventory:
+def merge_layers(layers: Sequence[ScannedLayer], analyzers: Sequence[Analyzer], *, max_packages: int = MAX_PACKAGES) -> Inventory:
     """Merge the layers of one image, base first. Pure and deterministic; 50,000 packages take about two seconds.
 
     A file's facts count if it is visible in the final image: not whited out, not below a directory that a higher layer made opaque, not at or below a
     path where a higher layer has something that is not a directory. Markers act on lower layers only (OCI image-spec, "layer.md").
+    Of more than `max_packages` distinct packages the first are kept, and the coverage says so.
     """
     records = _index_records(layers)
     hidings = _Hidings(records, layers)
     visible = [history for history in records if hidings.first_after(history.path, history.layers[-1]) is None]
     distribution = choose_distribution(_distributions(visible))
-    found = _collect_packages(visible, hidings)
+    found, is_cut = _collect_packages(visible, hidings, max_packages)
     packages = tuple(sorted((_install(origin, distribution, layers) for origin in found.values()), key=_order))
     coverage = sum_coverage(layers, analyzers, distribution, packages)
+    if is_cut:
+        reason = f"more than {max_packages} distinct packages: only the first {max_packages} are listed"
+        coverage = coverage.with_items([CoverageItem(name="packages", version=MERGE_VERSION, status=CoverageStatus.PARTIAL, reason=reason)])
     return Inventory(distribution=distribution, packages=packages, coverage=coverage)
 
 
@@ -182,17 +187,21 @@ def _identity(package: Package) -> _Identity:
     )
 
 
-def _collect_packages(visible: Iterable[_History], hidings: _Hidings) -> Mapping[_Identity, _Origin]:
+def _collect_packages(visible: Iterable[_History], hidings: _Hidings, limit: int) -> tuple[Mapping[_Identity, _Origin], bool]:
+    """The first `limit` distinct packages, and whether there are more."""
     found: dict[_Identity, _Origin] = {}
+    is_cut = False
     for history in visible:
         for identity, (package, layer) in _trace_packages(history, hidings).items():
             origin = found.get(identity)
-            if origin is None:
+            if origin is None and len(found) >= limit:
+                is_cut = True
+            elif origin is None:
                 found[identity] = _Origin(package=package, paths={history.path}, layer=layer)
             else:
                 origin.paths.add(history.path)
                 origin.layer = min(origin.layer, layer)
-    return found
+    return found, is_cut
 
 
 def _trace_packages(history: _History, hidings: _Hidings) -> Mapping[_Identity, tuple[Package, int]]:

@@ -92,9 +92,20 @@ class Manifest:
 
         Runtimes go by the config's type. Neither an `artifactType` nor layers of unknown types make an artifact of an image: that would be a way around the scan.
         """
-        has_image_config = self.config.media_type in media_types.IMAGE_CONFIGS
-        is_statement = bool(self.layers) and all(layer.media_type in media_types.STATEMENTS for layer in self.layers)
-        return has_image_config and not is_statement
+        return self._has_image_config and not self._is_statement
+
+    @property
+    def is_statement_of_an_image(self) -> bool:
+        """Tell whether this is a signature or attestation that comes with an image's config: only that one's platform tells whether a runtime takes it."""
+        return self._has_image_config and self._is_statement
+
+    @property
+    def _has_image_config(self) -> bool:
+        return self.config.media_type in media_types.IMAGE_CONFIGS
+
+    @property
+    def _is_statement(self) -> bool:
+        return bool(self.layers) and all(layer.media_type in media_types.STATEMENTS for layer in self.layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

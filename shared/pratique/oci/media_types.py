@@ -21,7 +21,8 @@ IN_TOTO = "application/vnd.in-toto+json"
 
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
-IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG, "application/octet-stream", "application/json", "text/html", ""})
+"""Configs of what a runtime runs. The last four are no image's by any specification, but Docker takes them (moby's `defaultImageTypes`)."""
 STATEMENTS = frozenset({SIMPLE_SIGNING, SIGSTORE_BUNDLE, DSSE_ENVELOPE, IN_TOTO})
 """Layers that say something about an image. They come with an image config (cosign's signatures, BuildKit's attestations) and cannot be run."""
 ACCEPT = ", ".join((OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST))

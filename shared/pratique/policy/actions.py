@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-from pratique.errors import InvalidPolicy
+from pratique.errors import InvalidPolicy, InvalidReference
 from pratique.oci.reference import Reference
 from pratique.policy.subject import Subject
-from pratique.policy.template import Template, require_valid_names
+from pratique.policy.template import Template, require_fixed_folder, require_valid_names
 from pratique.policy.verdict import VerdictStatus
 
 SAME_REPOSITORY = Template("{repository}")
@@ -56,6 +57,8 @@ class PromoteAction:
 
     def __post_init__(self) -> None:
         _require_move(self.repository, self.tag, "promote")
+        if self.repository != SAME_REPOSITORY:
+            require_fixed_folder(self.repository, "promote.repository")
 
     def targets(self, subject: Subject) -> tuple[Reference, ...]:
         """Where to copy the image: one place for each of its tags, none for what was itself promoted. Sorted.
@@ -79,13 +82,23 @@ class QuarantineAction:
             raise InvalidPolicy(
                 f"expected quarantine.repository to hold {{repository}} and more, as in quarantine/{{repository}}: got {self.repository.text!r}"
             )
+        require_fixed_folder(self.repository, "quarantine.repository")
 
     def targets(self, subject: Subject) -> tuple[Reference, ...]:
         """Where to copy the image; nowhere for what lies in quarantine already. Sorted.
 
-        Raises InvalidReference where a name becomes too long for a registry.
+        A tag that makes a name too long is passed over. Where none is left, or the image has none, its short digest stands for the tag: an image that
+        fails always has a place. Raises InvalidReference where even that is too long for a registry.
         """
-        return tuple(_targets(self.repository, self.tag, subject))
+        found: set[Reference] = set()
+        each: list[tuple[str, ...]] = [(tag,) for tag in subject.tags]
+        for tags in each or [()]:
+            with suppress(InvalidReference):
+                found.update(_targets(self.repository, self.tag, replace(subject, tags=tags)))
+        if not found and not self.repository.could_make(subject.repository):
+            path = self.repository.render(subject, BY_DIGEST.render(subject, None))
+            found.add(Reference(host=subject.host, repository=path, tag=BY_DIGEST.render(subject, None)))
+        return tuple(sorted(found, key=str))
 
 
 Action = AttestAction | SignAction | MarkAction | PromoteAction | QuarantineAction

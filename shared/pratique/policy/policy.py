@@ -50,6 +50,10 @@ class Scope:
         """Tell whether an image is in scope: one of its tags is enough."""
         return matches_any(self.registries, (host,)) and matches_any(self.repositories, (repository,)) and matches_any(self.tags, tags)
 
+    def covers_wholly(self, host: str, repository: str, tags: tuple[str, ...]) -> bool:
+        """Tell whether an image is in scope under every one of its tags: whoever pushes it may add one that is."""
+        return self.covers(host, repository, tags) and all(matches_any(self.tags, (tag,)) for tag in tags)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -102,9 +106,9 @@ class Waiver:
         return now.astimezone(dt.UTC).date() <= self.expires
 
     def covers_image(self, subject: Subject) -> bool:
-        """Tell whether the waiver is for this image."""
+        """Tell whether the waiver is for this image, under all of its tags."""
         is_digest = self.digest is None or self.digest == subject.digest
-        return is_digest and self.scope.covers(subject.host, subject.repository, subject.tags)
+        return is_digest and self.scope.covers_wholly(subject.host, subject.repository, subject.tags)
 
     def covers_place(self, finding: Finding) -> bool:
         """Tell whether the finding's package and file are in the waiver's scope; its ids are not looked at."""
@@ -125,6 +129,10 @@ class Policy:
     def with_waivers(self, waivers: Iterable[Waiver]) -> Policy:
         """The same policy with more waivers: those recorded in the database."""
         return replace(self, waivers=(*self.waivers, *waivers))
+
+    def promotable(self, subject: Subject) -> Subject:
+        """The image under those tags only that the policy is for: a tag that it does not judge gets no name by its verdict."""
+        return replace(subject, tags=tuple(tag for tag in subject.tags if matches_any(self.match.tags, (tag,))))
 
     @property
     def digest(self) -> str:

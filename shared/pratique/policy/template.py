@@ -47,6 +47,11 @@ class Template:
         """Tell whether it makes no sense for an image without a tag."""
         return "tag" in self.fields
 
+    @property
+    def has_fixed_folder(self) -> bool:
+        """Tell whether its first part, up to a slash, is the same for every image: what it makes is then known by its name."""
+        return "{" not in self.text.partition("/")[0]
+
     def render(self, subject: Subject, tag: str | None) -> str:
         """Fill in the fields. The result may break a registry's grammar: Reference checks that.
 
@@ -67,6 +72,17 @@ class Template:
         parts = _FIELD.split(self.text)  # text and field names in turn
         pattern = "".join(_FIELDS[part] if index % 2 else re.escape(part) for index, part in enumerate(parts))
         return re.fullmatch(pattern, name) is not None
+
+
+def require_fixed_folder(repository: Template, name: str) -> None:
+    """Check that repositories made by the template `name` cannot be taken for those that images are pushed to.
+
+    Without a fixed folder nearly every repository looks like the template's own work, which nothing is done to. Raises InvalidPolicy.
+    """
+    if not repository.has_fixed_folder:
+        raise InvalidPolicy(
+            f"expected {name} to begin with a folder of its own without fields, as in cleared/{{repository}}: got {repository.text!r}"
+        )
 
 
 def require_valid_names(repository: Template, tag: Template) -> None:

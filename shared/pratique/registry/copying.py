@@ -65,13 +65,23 @@ class _Copy:
             raise LimitExceeded(f"copying {digest}: more than {_MAX_DEPTH} levels or {_MAX_DOCUMENTS} documents")
         document = await self.source.fetch_document(self.source_repository, digest)
         if isinstance(document, Index):
-            await self._copy_documents((child.digest for child in document.manifests), depth + 1)
+            await self._copy_children(document, depth + 1)
         else:
             await run_together(self._copy_blob(blob) for blob in {b.digest: b for b in (document.config, *document.layers)}.values())
         await self.registry.push_copied(self.target.repository, document)
         if self.target.with_referrers:
             await self._copy_documents(await self._find_referrers(digest), depth + 1)
         return document
+
+    async def _copy_children(self, index: Index, depth: int) -> None:
+        """Copy an index's children. An attestation (`unknown/unknown`) that is missing is left out: the scanner judges without it too."""
+        for child in index.manifests:
+            try:
+                await self._copy_documents([child.digest], depth)
+            except MissingError:
+                is_attestation = child.platform is not None and child.platform.is_unknown
+                if not is_attestation or await self.source.has_document(self.source_repository, child.digest):
+                    raise
 
     async def set_cosign_tags(self) -> None:
         """Set the tags found on the way, now that all documents are there."""

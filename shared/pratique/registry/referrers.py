@@ -102,6 +102,21 @@ class ReferrerCalls(DocumentCalls, BlobWrites):
         with suppress(MissingError):
             await self.delete_document(repository, referrer)
 
+    async def repair_referrers(self, repository: str, subject: Digest) -> bool:
+        """Overwrite a fallback index that cannot be read with an empty one; tell whether there was such.
+
+        Another reader may find more in it than we do. Raises what every call raises.
+        """
+        async with self._subject_locks.setdefault((repository, subject), asyncio.Lock()):
+            if await self._fetch_fallback(repository, subject) is not None:
+                return False
+            try:
+                await self.resolve_digest(repository, subject.tag_prefix)
+            except MissingError:
+                return False
+            await self._write_fallback(repository, subject, [], None)
+        return True
+
     async def push_copied(self, repository: str, document: Manifest | Index) -> None:
         """Store a document fetched elsewhere as it is, under its digest; if it has a subject, it appears among its referrers."""
         _, headers = await self._push_document(repository, document.raw, document.descriptor.media_type, None)
@@ -154,16 +169,17 @@ class ReferrerCalls(DocumentCalls, BlobWrites):
             document = await self.fetch_document(repository, entry.digest)
         except MissingError:
             return None  # deleted since, without its entry
+        except InputError:
+            return entry  # whoever may push can hang it there: it must not hide the others
         return replace(entry, artifact_type=_kind_of(document), annotations={**entry.annotations, **document.annotations})
 
     async def _fetch_fallback(self, repository: str, subject: Digest) -> Index | None:
+        """The fallback index; None too for what is no index: whoever may push can put it there, and it must not stop anybody. A change overwrites it."""
         try:
             document = await self.fetch_document(repository, subject.tag_prefix)
-        except MissingError:
+        except (InputError, MissingError):
             return None
-        if not isinstance(document, Index):
-            raise InvalidManifest(f"{repository}:{subject.tag_prefix} is expected to be the index of referrers, and is a manifest")
-        return document
+        return document if isinstance(document, Index) else None
 
     async def _change_fallback(
         self, repository: str, subject: Digest, change: Callable[[tuple[Descriptor, ...]], list[Descriptor]]

@@ -97,6 +97,12 @@ def withdraw_entries(tag: str, existing: Manifest, is_ours: Callable[[Descriptor
     return LegacyPublication(tag=tag, blobs=(config,), manifest=_manifest(config, kept, existing.annotations))
 
 
+def empty_entries(tag: str) -> LegacyPublication:
+    """A manifest without any entry, to overwrite what is under `tag` and cannot be read: another reader could find a signature in it."""
+    config = Blob(media_type=media_types.OCI_CONFIG, content=_config(()))
+    return LegacyPublication(tag=tag, blobs=(config,), manifest=_manifest(config, (), {}))
+
+
 def _config(layers: tuple[Descriptor, ...]) -> bytes:
     return msgspec.json.encode(
         {

@@ -89,12 +89,15 @@ def merge_signature(
 
 
 def withdraw_signature(digest: Digest, key: VerifyingKey, existing: Manifest, payloads: Mapping[Digest, bytes]) -> LegacyPublication | None:
-    """Take our signatures out of the `.sig` manifest, for an image that does not pass any more. Parameters as of `merge_signature`.
+    """Take our signatures out of the `.sig` manifest, for an image that does not pass any more. Parameters as of `merge_signature`,
+    but for this: a layer without its payload goes too. Ours could be hidden behind more or larger layers than anybody looks through.
 
     The bundles that `verify_bundle` accepts with SIGN_PREDICATE have to go too. Whoever kept a copy can push it again: a signature has no expiry, which is
     why a cluster should also ask for a current verdict. Returns None when there is none.
     """
-    return withdraw_entries(signature_tag(digest), existing, lambda layer: _is_by(key, layer, payloads, digest))
+    return withdraw_entries(
+        signature_tag(digest), existing, lambda layer: layer.digest not in payloads or _is_by(key, layer, payloads, digest)
+    )
 
 
 def _is_by(key: VerifyingKey, layer: Descriptor, payloads: Mapping[Digest, bytes], digest: Digest) -> bool:

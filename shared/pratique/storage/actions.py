@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.errors import MissingError
 from pratique.storage.dialect import count_changed, insert_new
-from pratique.storage.models import ActionModel
-from pratique.storage.text import clean_json, hash_json, new_id, utc_now
+from pratique.storage.models import ActionModel, DecisionModel
+from pratique.storage.text import DigestLike, clean_json, hash_json, new_id, utc_now
 
 _OPEN = ("planned", "failed")
 
@@ -72,6 +72,17 @@ async def load_actions(session: AsyncSession, decision_id: str) -> tuple[ActionR
         )
         for row in rows
     )
+
+
+async def load_promoted_repositories(session: AsyncSession, repository_id: str, digest: DigestLike) -> tuple[str, ...]:
+    """Load the names of the repositories, sorted, that a digest was ever promoted to from this one, by whatever policy."""
+    query = (
+        select(ActionModel.parameters)
+        .join(DecisionModel, DecisionModel.id == ActionModel.decision_id)
+        .where(DecisionModel.repository_id == repository_id, DecisionModel.image_digest == str(digest))
+        .where(ActionModel.kind == "promote", ActionModel.outcome == "done")
+    )
+    return tuple(sorted({str(parameters["repository"]) for parameters in (await session.execute(query)).scalars()}))
 
 
 async def record_action(session: AsyncSession, action_id: str, *, outcome: str, detail: str, attempt: int) -> None:

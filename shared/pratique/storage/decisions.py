@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from pratique.errors import MissingError
 from pratique.messages import DecisionTaken
 from pratique.policy.verdict import Reason, Verdict, VerdictStatus
-from pratique.storage.actions import ActionRow, load_actions, load_open_actions, plan_actions, record_action
+from pratique.storage.actions import ActionRow, load_actions, load_open_actions, load_promoted_repositories, plan_actions, record_action
 from pratique.storage.dialect import count_changed, insert_missing
 from pratique.storage.models import DecisionModel, Registry, Repository, Scan, VerdictModel
 from pratique.storage.outbox import enqueue
@@ -31,6 +31,7 @@ __all__ = [
     "load_latest_decision",
     "load_open_actions",
     "load_previous_digest",
+    "load_promoted_repositories",
     "load_tags_pointing_to",
     "plan_actions",
     "record_action",

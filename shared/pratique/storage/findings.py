@@ -8,10 +8,11 @@ import msgspec
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from pratique.advisories.coverage import NAME as ADVISORIES
 from pratique.errors import MissingError
 from pratique.findings import Finding, FindingKind, Severity
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
-from pratique.storage.coverages import load_sections, record_section
+from pratique.storage.coverages import load_section, load_sections, record_section
 from pratique.storage.dialect import insert_missing
 from pratique.storage.members import load_members
 from pratique.storage.models import AdvisoryModel, Image, ImagePackage, Inspection, Layer, PackageAdvisory, PackageModel
@@ -51,11 +52,13 @@ async def load_findings(session: AsyncSession, image_digest: DigestLike) -> tupl
 async def load_coverage(session: AsyncSession, image_digest: DigestLike) -> Coverage:
     """Load the coverage of all stages; of an index, its children's.
 
-    It is never complete where an image or child is missing, has no inventory, or has packages that were never matched: those are items of their own.
+    It is never complete where an image or child is missing or no image, has no inventory, or has packages that were never matched, or were matched with
+    another advisory database than its own coverage speaks of: those are items of their own.
     """
     members = await load_members(session, image_digest)
     coverage = await load_sections(session, members.ids)
     gaps = [_gap(digest, "it is not recorded") for digest in members.missing]
+    gaps += [_gap(digest, "its index names it as an image, but it is an artifact") for digest in members.strangers]
     if members.is_artifact:
         gaps.append(_gap(str(image_digest), "it is an artifact and no image"))
     gaps += [gap async for gap in _find_gaps(session, members.ids)]
@@ -127,3 +130,28 @@ async def _find_gaps(session: AsyncSession, image_ids: Sequence[int]) -> AsyncIt
     count = (await session.execute(unmatched)).scalar_one()
     if count:
         yield _gap("matching", f"{count} packages were never matched with advisories")
+    count = await _count_matched_since(session, image_ids)
+    if count:
+        reason = f"{count} packages were matched with another advisory database since"
+        yield CoverageItem(name="matching", version="", status=CoverageStatus.PARTIAL, reason=reason)
+
+
+async def _count_matched_since(session: AsyncSession, image_ids: Sequence[int]) -> int:
+    """Count the packages whose matches, which all images share, are not those of the database that the image's own coverage names.
+
+    Digests have no order: those of a newer database count as well, as that one's gaps and feeds are not in this image's coverage.
+    """
+    count = 0
+    for image_id in image_ids:
+        items = (await load_section(session, image_id, "matching")).items
+        digest = next((item.version for item in items if item.name == ADVISORIES and item.version), None)
+        if digest is None:
+            continue  # nothing was matched for it, and its coverage says so
+        query = (
+            select(func.count())
+            .select_from(ImagePackage)
+            .join(PackageModel, PackageModel.id == ImagePackage.package_id)
+            .where(ImagePackage.image_id == image_id, PackageModel.matched_with != digest)
+        )
+        count += (await session.execute(query)).scalar_one()
+    return count

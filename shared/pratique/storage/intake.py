@@ -27,7 +27,7 @@ _TRIES = 5  # a rival's scan can open and end between two statements; more often
 class Intake:
     """What became of an event: its row and its scan. `duplicate`: it was known and nothing was done; `coalesced`: an open scan already covers it.
 
-    `scan_id` is None only for a duplicate of an event that was rejected.
+    `scan_id` is None only for a duplicate whose event has no scan.
     """
 
     event_id: str
@@ -91,12 +91,15 @@ async def record_push(  # noqa: PLR0913
     return Intake(event_id=str(row["id"]), scan_id=scan_id, duplicate=False, coalesced=not is_new)
 
 
-async def record_rejected(session: AsyncSession, *, source: str, event_id: str, reason: str, raw: bytes) -> None:
-    """Record an authenticated event that means nothing to us. A known event id is left as it is. `raw` is cut at 64 KiB."""
+async def record_rejected(session: AsyncSession, *, source: str, reason: str, raw: bytes) -> None:
+    """Record an authenticated event that means nothing to us. `raw` is cut at 64 KiB.
+
+    It gets an id of its own: the sender's stays unused, so that the same event counts when it comes again and the settings have changed.
+    """
     row = {
         "id": new_id(),
         "source": shorten_key(source),
-        "event_id": shorten_key(event_id),
+        "event_id": new_id(),
         "state": "rejected",
         "reason": reason,
         "received_at": utc_now(),

@@ -16,7 +16,7 @@ from pratique.oci.reference import Reference
 from pratique.storage.dialect import count_changed
 from pratique.storage.models import Registry, Repository, Scan
 from pratique.storage.outbox import enqueue
-from pratique.storage.tags import record_tag
+from pratique.storage.tags import forget_tag, record_tag
 from pratique.storage.text import DigestLike, utc_now
 
 _OPEN = ("queued", "running")
@@ -124,6 +124,25 @@ async def record_resolved(session: AsyncSession, scan_id: str, digest: DigestLik
         await _take_target(session, scan_id, str(digest))
     if tag is not None:
         await record_tag(session, found.repository_id, tag, digest)
+
+
+async def record_checked_tag(session: AsyncSession, scan_id: str, tag: str, digest: DigestLike | None, *, seen_at: dt.datetime) -> bool:
+    """Record where the registry says, as of `seen_at`, that a scan's tag points; None when it has no such tag. Raises MissingError.
+
+    False when that is not the digest to scan: the scan then goes on without the tag.
+    """
+    query = select(Scan.repository_id, Scan.digest).where(Scan.id == scan_id).with_for_update()
+    found = (await session.execute(query)).one_or_none()
+    if found is None:
+        raise MissingError(f"expected scan {scan_id}, found none")
+    holds = digest is not None and found.digest == str(digest)
+    if not holds:
+        await session.execute(_update(scan_id).values(tag=None))
+    if digest is None:
+        await forget_tag(session, found.repository_id, tag, seen_at=seen_at)
+    else:
+        await record_tag(session, found.repository_id, tag, digest, seen_at=seen_at)
+    return holds
 
 
 async def finish_scan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.storage.dialect import insert_new
@@ -44,6 +44,17 @@ async def record_tag(
         if before == str(digest):
             return True
     await insert_new(session, TagHistory, {"id": new_id(), "tag_id": tag_id, "digest": str(digest), "moved_at": seen})
+    return True
+
+
+async def forget_tag(session: AsyncSession, repository_id: str, name: str, *, seen_at: dt.datetime) -> bool:
+    """Remove a tag, with its history, that the registry did not have as of `seen_at`; False when it is unknown or newer word is there."""
+    query = select(Tag.id).where(Tag.repository_id == repository_id, Tag.name == name, Tag.moved_at <= seen_at).with_for_update()
+    tag_id = (await session.execute(query)).scalar_one_or_none()
+    if tag_id is None:
+        return False
+    await session.execute(delete(TagHistory).where(TagHistory.tag_id == tag_id))
+    await session.execute(delete(Tag).where(Tag.id == tag_id))
     return True
 
 

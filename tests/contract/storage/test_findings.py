@@ -190,7 +190,7 @@ async def test_an_index_that_names_itself_ends_and_is_not_complete(db: Database)
 
 
 async def test_coverage_is_the_sum_of_all_stages(db: Database) -> None:
-    gap = CoverageItem(name="advisories", version="1", status=CoverageStatus.PARTIAL, reason="no feed of Wolfi")
+    gap = CoverageItem(name="advisories/Wolfi", version="1", status=CoverageStatus.PARTIAL, reason="no feed of Wolfi")
     feed = FeedState(name="Debian", updated="2026-01-01T00:00:00Z")
     async with db.transaction() as session:
         ids = await store(session, A, OPENSSL)
@@ -198,6 +198,37 @@ async def test_coverage_is_the_sum_of_all_stages(db: Database) -> None:
         await record_coverage(session, A, "matching", Coverage(items=()))
         await record_coverage(session, A, "matching", Coverage(items=(gap,), feeds=(feed,)))
         assert await load_coverage(session, A) == Coverage(items=(*COMPLETE.items, gap), feeds=(feed,))
+
+
+async def test_packages_matched_with_another_database_since_are_a_gap(db: Database) -> None:
+    def matched_by(database: str) -> Coverage:
+        return Coverage(items=(CoverageItem(name="advisories", version=database, status=CoverageStatus.COMPLETE),))
+
+    async with db.transaction() as session:
+        ids = await store(session, A, OPENSSL, ZLIB)
+        await record_matches(session, "newer", [(number, ()) for number in ids.values()])
+        await record_coverage(session, A, "matching", matched_by("newer"))
+        assert (await load_coverage(session, A)).status is CoverageStatus.COMPLETE
+        await store(session, B, ZLIB)
+        await record_matches(session, "older", [(ids["zlib1g"], ())])
+        await record_coverage(session, B, "matching", matched_by("older"))
+        (gap,) = (await load_coverage(session, A)).gaps
+        assert (gap.status, gap.reason) == (CoverageStatus.PARTIAL, "1 packages were matched with another advisory database since")
+        assert (await load_coverage(session, B)).status is CoverageStatus.COMPLETE
+
+
+async def test_an_artifact_that_an_index_names_as_an_image_is_a_gap(db: Database) -> None:
+    index = digest_of("index")
+    async with db.transaction() as session:
+        ids = await store(session, A, OPENSSL)
+        await record_matches(session, "db1", [(ids["openssl"], ())])
+        await record_image(session, image(B, kind="artifact", platform=None))
+        bare = replace(child(B), platform=None)
+        await record_image(session, image(index, kind="index", platform=None, children=(child(A), bare)))
+        assert (await load_coverage(session, index)).status is CoverageStatus.COMPLETE
+        await record_image(session, image(index, kind="index", platform=None, children=(child(A), child(B))))
+        (gap,) = (await load_coverage(session, index)).gaps
+        assert (gap.name, gap.reason) == (str(B), "its index names it as an image, but it is an artifact")
 
 
 async def test_what_is_missing_is_never_complete(db: Database) -> None:

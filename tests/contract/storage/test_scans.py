@@ -7,6 +7,7 @@ import pytest
 
 from pratique.errors import MissingError
 from pratique.messages import InventoryRecorded, parse_message
+from pratique.oci.digest import Digest
 from pratique.storage.decisions import finish_decision
 from pratique.storage.engine import Database
 from pratique.storage.outbox import load_unpublished, mark_published
@@ -18,12 +19,13 @@ from pratique.storage.scans import (
     lease_scan,
     load_overdue_scans,
     load_scan,
+    record_checked_tag,
     record_resolved,
     release_scan,
     requeue_scan,
 )
 from pratique.storage.stuck import announce_undecided, load_undecided
-from pratique.storage.tags import load_tag
+from pratique.storage.tags import forget_tag, load_tag
 from tests.support.stored import HOST, REPOSITORY, count, decide, digest_of, push, scan_image
 
 A, B = digest_of("a"), digest_of("b")
@@ -198,3 +200,28 @@ async def test_scans_without_an_announced_decision_are_found_and_announced_again
         assert [scan.scan_id for scan in await load_undecided(session, before=early + dt.timedelta(microseconds=1), limit=10)] == [
             unannounced
         ]
+
+
+@pytest.mark.parametrize(("found", "scan_tag", "row"), [(A, "v1", A), (B, None, B), (None, None, None)], ids=["holds", "elsewhere", "gone"])
+async def test_a_scan_keeps_its_tag_only_if_the_registry_agrees(
+    db: Database, found: Digest | None, scan_tag: str | None, row: Digest | None
+) -> None:
+    scan_id = await queue(db)
+    async with db.transaction() as session:
+        now = dt.datetime.now(dt.UTC)
+        assert await record_checked_tag(session, scan_id, "v1", found, seen_at=now) is (found == A)
+        scan, tag = await load_scan(session, scan_id), await load_tag(session, HOST, REPOSITORY, "v1")
+    assert scan is not None
+    assert (scan.tag, scan.digest, tag and tag.digest) == (scan_tag, A, str(row) if row else None)
+
+
+async def test_a_tag_is_not_forgotten_by_older_word_than_its_own(db: Database) -> None:
+    scan_id = await queue(db)
+    async with db.transaction() as session:
+        scan = await load_scan(session, scan_id)
+        assert scan is not None
+        assert not await forget_tag(session, scan.repository_id, "v1", seen_at=scan.created_at - dt.timedelta(minutes=1))
+        assert not await forget_tag(session, scan.repository_id, "unknown", seen_at=dt.datetime.now(dt.UTC))
+        assert await load_tag(session, HOST, REPOSITORY, "v1") is not None
+        with pytest.raises(MissingError):
+            await record_checked_tag(session, "none", "v1", A, seen_at=scan.created_at)

@@ -147,6 +147,13 @@ def test_a_flood_of_versions_that_cannot_be_compared_does_not_flood_the_report(d
     assert result.gaps[-1].reason.startswith("150 more")
 
 
+def test_what_is_left_when_there_are_too_many_findings_is_a_gap_and_not_clean(database: AdvisoryDatabase) -> None:
+    result = database.match_all([_pypi("django", "3.2.12")] * 3, limit=1)
+    assert [bool(findings) for findings in result.findings] == [True]
+    (gap,) = result.gaps
+    assert (gap.name, gap.reason) == ("advisories/limit", "1 findings are the limit: 2 packages not matched")
+
+
 def test_a_version_without_order_is_found_where_it_is_listed(tmp_path: Path) -> None:
     record = make_record("PYSEC-1", make_affected("PyPI", "a", {"introduced": "1.0"}, versions=("2004d",)))
     compile_database(write_mirror(tmp_path / "mirror", PyPI=[record]), tmp_path / "a.db")

@@ -80,3 +80,16 @@ def test_an_update_is_taken_up_by_the_findings_of_its_cves() -> None:
 def test_an_update_stays_where_one_of_its_cves_has_no_finding() -> None:
     found = _group("Debian:11", _match("DEBIAN-CVE-1", "CVE-1", upstream=True), _match("DSA-1-1", "CVE-1", "CVE-2", upstream=True))
     assert [match.id for match in found] == ["DEBIAN-CVE-1", "DSA-1-1"]
+
+
+def test_findings_that_take_up_an_update_take_its_severity_where_it_is_the_worse() -> None:
+    found = _group(
+        "PyPI",
+        _match("GHSA-1", "CVE-1", "CVE-2", severity=Severity.CRITICAL, upstream=True),
+        _match("PYSEC-1", "CVE-1", severity=_LOW),
+        _match("PYSEC-2", "CVE-2", severity=_LOW),
+    )
+    assert [(match.id, match.severity, match.severity_source) for match in found] == [
+        ("PYSEC-1", Severity.CRITICAL, "GHSA-1"),
+        ("PYSEC-2", Severity.CRITICAL, "GHSA-1"),
+    ]

@@ -343,3 +343,13 @@ def _as_layer(position: int, change: _Change) -> ScannedLayer:
 @given(st.lists(changes, max_size=6))
 def test_merging_equals_unpacking_one_layer_after_the_other(history: list[_Change]) -> None:
     assert found(*(_as_layer(position, change) for position, change in enumerate(history))) == _expected(history)
+
+
+def test_of_too_many_packages_the_first_are_kept_and_the_rest_is_a_gap() -> None:
+    layers = [layer("a", analyzed(LODASH, npm("one"), npm("two"), npm("three"), analyzer="node"))]
+    cut = merge_layers(layers, ANALYZERS, max_packages=2)
+    assert {each.package.name for each in cut.packages} == {"one", "two"}
+    assert [(gap.name, gap.reason) for gap in cut.coverage.gaps] == [
+        ("packages", "more than 2 distinct packages: only the first 2 are listed")
+    ]
+    assert not merge_layers(layers, ANALYZERS, max_packages=3).coverage.gaps

@@ -130,6 +130,12 @@ def test_an_image_that_calls_itself_something_else_is_still_an_image(disguise: d
     assert _parse_manifest(_manifest(**disguise)).is_image
 
 
+@pytest.mark.parametrize("config", ["application/octet-stream", "application/json", "text/html", ""])
+def test_what_docker_runs_for_old_times_sake_is_an_image(config: str) -> None:
+    assert _parse_manifest(_manifest(config=_descriptor(config))).is_image
+    assert _parse_manifest(_manifest(config=_descriptor(config), artifactType="application/vnd.example.chart")).is_image
+
+
 def test_a_helm_chart_is_no_image() -> None:
     assert not _parse_manifest(_manifest(config=_descriptor("application/vnd.cncf.helm.config.v1+json"))).is_image
 

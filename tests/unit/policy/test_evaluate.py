@@ -1,5 +1,6 @@
 """Verdicts."""
 
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -191,6 +192,17 @@ def test_a_waiver_counts_to_the_end_of_its_day_and_then_is_named_as_expired() ->
 )
 def test_a_waiver_accepts_only_what_is_in_its_scope(more: dict[str, object], expected: bool) -> None:
     assert (judge(HIGH, finding(), waivers=(waiver(**more),)).status is VerdictStatus.PASS) is expected
+
+
+def test_one_matching_tag_does_not_bring_an_image_into_a_waivers_scope() -> None:
+    scoped = waiver(scope=Scope(tags=(Glob("legacy-*"),)))
+
+    def covers(*tags: str) -> bool:
+        return scoped.covers_image(dataclasses.replace(SUBJECT, tags=tags))
+
+    assert covers("legacy-1", "legacy-2")
+    assert not covers("legacy-1", "v1")
+    assert not covers()
 
 
 def test_a_bare_name_does_not_waive_another_scopes_package() -> None:

@@ -87,6 +87,24 @@ def test_quarantine_keeps_images_apart_and_does_not_quarantine_the_quarantine() 
     assert action.targets(subject(repository="quarantine/team/app")) == ()
 
 
+def test_only_tags_that_the_policy_is_for_are_promoted() -> None:
+    policy = parse_policy(b"version: 1\npolicies:\n- {name: p, match: {tags: ['dev-*']}, rules: {fail_on: never}}").policies[0]
+    assert policy.promotable(subject(tags=("dev-1", "v1"))).tags == ("dev-1",)
+    everything = parse_policy(b"version: 1\npolicies:\n- {name: p, rules: {fail_on: high}}").policies[0]
+    assert everything.promotable(subject(tags=("dev-1", "v1"))) == subject(tags=("dev-1", "v1"))
+
+
+def test_no_tag_keeps_a_failing_image_out_of_quarantine() -> None:
+    action = QuarantineAction(repository=Template("quarantine/{repository}"), tag=Template("{tag}-failed"))
+    kept = "reg.example:5000/quarantine/team/app:"
+    assert list(map(str, action.targets(subject(tags=("a" * 128, "v1"))))) == [f"{kept}v1-failed"]
+    for tags in (("a" * 128,), ()):
+        assert list(map(str, action.targets(subject(tags=tags)))) == [f"{kept}{DIGEST.hex[:12]}"]
+    assert action.targets(subject(repository="quarantine/team/app", tags=("a" * 128,))) == ()
+    fixed = QuarantineAction(repository=Template("quarantine/{repository}"), tag=Template("bad"))
+    assert list(map(str, fixed.targets(subject(tags=())))) == [f"{kept}bad"]
+
+
 def test_the_first_policy_that_matches_counts_and_none_is_an_answer() -> None:
     document = parse_policy(b"""
 version: 1

@@ -18,7 +18,7 @@ from pratique.signing.bundle import SIGN_PREDICATE, attest_bundle, verify_bundle
 from pratique.signing.dsse import MAX_ENVELOPE_BYTES, Statement, StatementVersion, pre_authentication_encoding
 from pratique.signing.image import sign_image
 from pratique.signing.keys import AdmissionKey, AttestationKey, SigningKey, SigningKeys, VerifyingKey
-from pratique.signing.legacy import MAX_ENTRIES, SIGNATURE_ANNOTATION, Blob, LegacyEntry, LegacyPublication
+from pratique.signing.legacy import MAX_ENTRIES, SIGNATURE_ANNOTATION, Blob, LegacyEntry, LegacyPublication, empty_entries, signature_tag
 from pratique.signing.simple_signing import encode_simple_signing, is_signed, merge_signature, verify_simple_signing, withdraw_signature
 
 VECTORS: dict[str, str] = json.loads((Path(__file__).parent / "cosign_vectors.json").read_text())
@@ -142,6 +142,14 @@ def test_a_layer_that_could_not_be_read_or_is_not_what_it_claims_is_kept() -> No
     assert len(published(merge_signature(new, DIGEST, ADMISSION, manifest, {})).layers) == 2
     forged = {old.blob.digest: new.blob.content}
     assert len(published(merge_signature(new, DIGEST, ADMISSION, manifest, forged)).layers) == 2
+
+
+def test_a_layer_that_could_not_be_read_is_withdrawn_with_ours() -> None:
+    manifest = published(merge_signature(signed(), DIGEST, ADMISSION, None, {}))
+    assert published(withdraw_signature(DIGEST, ADMISSION, manifest, {})).layers == ()
+    cleared = parse_document(empty_entries(signature_tag(DIGEST)).manifest)
+    assert isinstance(cleared, Manifest)
+    assert cleared.layers == ()
 
 
 def test_a_signature_image_stuffed_with_entries_is_refused() -> None:
