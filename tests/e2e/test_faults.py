@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.support.deployment import Deployment
@@ -51,8 +52,6 @@ def test_fifty_pushes_survive_killed_workers_and_restarted_servers(
             time.sleep(1.5)
             fault(pratique)
         pushing.join()
-        time.sleep(0.5)
-        _kill_scanner(pratique)
 
         def settled() -> bool:
             rows = pratique.rows("SELECT count(*) FROM decision WHERE announced_at IS NOT NULL")
@@ -75,6 +74,7 @@ def test_fifty_pushes_survive_killed_workers_and_restarted_servers(
         assert {outcome for _, outcome, _ in actions} == {"done"}
         told = Counter(message["blocks"][0]["text"]["text"].partition("batch/")[2].partition(":")[0] for message in pratique.chat.messages)
         assert told == {f"app-{number}": 1 for number in range(PUSHES)}
+        assert pratique.rows("SELECT count(*) FROM scan WHERE attempt > 1")[0][0] >= 2, "two scans were cut off and taken up again"
         open_scans = pratique.rows("SELECT count(*) FROM scan WHERE state IN ('queued', 'running')")
         assert open_scans == [(0,)]
         for queue in ("scan.push", "enforce", "notify"):
@@ -83,5 +83,19 @@ def test_fifty_pushes_survive_killed_workers_and_restarted_servers(
 
 
 def _kill_scanner(pratique: Deployment) -> None:
-    pratique.kill("scanner")
-    pratique.start("scanner")
+    """SIGKILL the scanner while the ledger says that it holds a scan: one that had ended just before does not count, and is tried again."""
+    for _ in range(40):
+        pratique.wait_for(lambda: _running(pratique) > 0, "a scan to be running", timeout=60)
+        pratique.kill("scanner")
+        was_mid_scan = _running(pratique) > 0
+        pratique.start("scanner")
+        if was_mid_scan:
+            return
+    raise AssertionError("no scan was running when the scanner was killed")
+
+
+def _running(pratique: Deployment) -> int:
+    try:
+        return int(pratique.rows("SELECT count(*) FROM scan WHERE state = 'running'")[0][0])
+    except (OSError, asyncpg.PostgresError):
+        return 0  # PostgreSQL restarts
