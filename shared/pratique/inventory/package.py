@@ -9,6 +9,10 @@ from functools import lru_cache
 from packageurl import PackageURL
 
 
+OS_PACKAGE_TYPES = frozenset({"deb", "apk", "rpm", "alpm", "ebuild", "opkg"})
+"""The purl types of packages that a distribution's package manager installs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """Installed software of one version.
@@ -17,6 +21,8 @@ class Package:
     (`@angular`) for npm. `version` is as installed, with epoch and revision. `source_name` and `source_version` name the source package that
     advisories of Debian and Alpine speak about; None means the same as the package. `ecosystem` is OSV's name with release (`Debian:11`,
     `Alpine:v3.18`, `PyPI`, `npm`); it is empty until an OS package has met its distribution, and stays empty where that is unknown.
+    `vendor` is who built it, as recorded (rpm's `Vendor`, dpkg's `Maintainer`); `licenses` are as recorded, SPDX expressions or not; `cpes` are CPE 2.3 names
+    of software that advisories know by those only. The last three describe: they do not tell two packages apart.
     """
 
     type: str
@@ -28,6 +34,9 @@ class Package:
     source_name: str | None = None
     source_version: str | None = None
     qualifiers: Mapping[str, str] = field(default_factory=dict)
+    vendor: str = ""
+    licenses: tuple[str, ...] = ()
+    cpes: tuple[str, ...] = ()
 
     @property
     def purl(self) -> str:
@@ -38,7 +47,7 @@ class Package:
     @property
     def is_os_package(self) -> bool:
         """Tell whether a distribution's package manager installed this."""
-        return self.type in {"deb", "apk", "rpm"}
+        return self.type in OS_PACKAGE_TYPES
 
     @property
     def matching_name(self) -> str:
@@ -89,13 +98,34 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackageDetails:
+    """What a package manager records about one of its packages beside name and version: its files, its licences.
+
+    It need not stand in the file that names the package (dpkg keeps `info/bash.list` apart), so the owner is told by `type` and `name`, and by `version` and `architecture`
+    where the record has them; empty ones fit any. `files` are pairs of a path relative to the root and a digest, `algorithm:hex` (`md5:`, `sha1:`, `sha256:` …) or empty
+    where none is recorded; directories and links may be among them. `directories` are trees of which every file belongs to the package, as in
+    `node_modules/a`. Paths are as recorded: links in their directories are followed later.
+    """
+
+    type: str
+    name: str
+    version: str = ""
+    architecture: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+    directories: tuple[str, ...] = ()
+    licenses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledPackage:
     """A package in the final image: where its evidence lies and which layer introduced it.
 
     `paths` are the files the package manager recorded it in, relative to the root; `layer` is the digest of the first layer whose
-    record holds this very package and version, unbroken up to the final image.
+    record holds this very package and version, unbroken up to the final image. `owned_by` is the purl of the OS package that installed it: a
+    language package of which every record is a file of an OS package is the distribution's, whose advisories and versions count for it.
     """
 
     package: Package
     paths: tuple[str, ...]
     layer: str | None
+    owned_by: str | None = None
