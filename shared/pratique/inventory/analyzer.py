@@ -14,7 +14,7 @@ class PathPattern:
 
     Paths are relative to the root and use `/`: `paths` are whole (`var/lib/dpkg/status`), `names` are base names (`METADATA`), `directories`
     are whole parent directories (`var/lib/dpkg/status.d`), `suffixes` are ends of base names (`.egg-info`). `magics` are what a wanted file begins with, wherever it
-    lies (`\\x7fELF`): at most 8 bytes each. `accept`, where given, has the last word on a path that one of them let through.
+    lies (the four bytes of ELF): at most 8 bytes each. `accept`, where given, has the last word on a path that one of them let through.
     """
 
     paths: frozenset[str] = frozenset()

@@ -8,7 +8,6 @@ from functools import lru_cache
 
 from packageurl import PackageURL
 
-
 OS_PACKAGE_TYPES = frozenset({"deb", "apk", "rpm", "alpm", "ebuild", "opkg"})
 """The purl types of packages that a distribution's package manager installs."""
 
