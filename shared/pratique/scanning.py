@@ -22,7 +22,8 @@ from pratique.inventory.analyzers import ANALYZERS
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
 from pratique.inventory.inventory import Inventory
 from pratique.inventory.layer_result import LayerResult
-from pratique.inventory.merge import ScannedLayer, merge_layers
+from pratique.inventory.layer_stack import ScannedLayer
+from pratique.inventory.merge import merge_layers
 from pratique.oci import media_types
 from pratique.oci.digest import Digest
 from pratique.oci.manifest import MAX_CONFIG_BYTES, Descriptor, ImageConfig, Index, Layer, Manifest, Platform, pair_layers, parse_config

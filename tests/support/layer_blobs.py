@@ -28,6 +28,7 @@ class Entry:
     content: bytes = b""
     kind: bytes = tarfile.REGTYPE
     target: str = ""
+    mode: int = 0o644
 
 
 def make_tar(entries: Iterable[Entry], tar_format: int = tarfile.PAX_FORMAT) -> bytes:
@@ -35,7 +36,7 @@ def make_tar(entries: Iterable[Entry], tar_format: int = tarfile.PAX_FORMAT) -> 
     with tarfile.open(fileobj=out, mode="w", format=tar_format) as archive:
         for entry in entries:
             info = tarfile.TarInfo(entry.path)
-            info.type, info.linkname, info.size = entry.kind, entry.target, len(entry.content)
+            info.type, info.linkname, info.size, info.mode = entry.kind, entry.target, len(entry.content), entry.mode
             archive.addfile(info, io.BytesIO(entry.content))
     return out.getvalue()
 

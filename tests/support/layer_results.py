@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pratique.errors import InputError
 from pratique.inventory.analyzer import Fact, LayerFile
 from pratique.inventory.coverage import CoverageItem, CoverageStatus
-from pratique.inventory.layer_paths import hash_path, sorted_hashes
-from pratique.inventory.layer_result import AnalyzedFile, LayerResult
-from pratique.inventory.merge import ScannedLayer
+from pratique.inventory.layer_paths import join_paths
+from pratique.inventory.layer_result import AnalyzedFile, LayerResult, OwnedFiles
+from pratique.inventory.layer_stack import ScannedLayer
 from pratique.inventory.package import Distribution, Package
 
 ASSETS = Path(__file__).parent.parent / "assets" / "inventory"
@@ -48,10 +49,13 @@ def npm(name: str, version: str = "1.0.0") -> Package:
     return Package(type="npm", name=name, version=version, ecosystem="npm")
 
 
-def analyzed(path: str, *facts: Package | Distribution, analyzer: str = "dpkg") -> AnalyzedFile:
+def analyzed(path: str, *facts: Package | Distribution | OwnedFiles, analyzer: str = "dpkg") -> AnalyzedFile:
     packages = tuple(fact for fact in facts if isinstance(fact, Package))
     distributions = [fact for fact in facts if isinstance(fact, Distribution)]
-    return AnalyzedFile(path=path, analyzer=analyzer, packages=packages, distribution=distributions[0] if distributions else None)
+    owned = tuple(fact for fact in facts if isinstance(fact, OwnedFiles))
+    return AnalyzedFile(
+        path=path, analyzer=analyzer, packages=packages, distribution=distributions[0] if distributions else None, owned=owned
+    )
 
 
 def layer(
@@ -60,15 +64,19 @@ def layer(
     whiteouts: Iterable[str] = (),
     opaque: Iterable[str] = (),
     others: Iterable[str] = (),
+    directories: Iterable[str] = (),
+    links: Mapping[str, str] = MappingProxyType({}),
     gaps: Iterable[CoverageItem] = (),
 ) -> ScannedLayer:
-    """A layer that was read; `others` are entries that are no directories and that no analyzer wanted."""
+    """A layer that was read; `others` are entries that are files no analyzer wanted."""
     entries = {file.path for file in files} | set(others)
     result = LayerResult(
         files=files,
         whiteouts=tuple(whiteouts),
         opaque=tuple(opaque),
-        entries_hash=sorted_hashes(b"".join(hash_path(path.encode()) for path in entries)),
+        regular=join_paths(sorted(entries)),
+        links=join_paths([text for link in links.items() for text in link]),
+        directories=join_paths(sorted(directories)),
         gaps=tuple(gaps),
         entries=len(entries),
     )

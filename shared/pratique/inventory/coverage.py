@@ -17,12 +17,16 @@ class CoverageStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageItem:
-    """What one analyzer, layer or feed did. `reason` is empty only when the status is complete."""
+    """What one analyzer, layer or feed did. `reason` is empty only when the status is complete.
+
+    `path` is the file that a gap of a single layer is about, empty otherwise: where a higher layer removes that file, there is no gap.
+    """
 
     name: str
     version: str
     status: CoverageStatus
     reason: str = ""
+    path: str = ""
 
     def __post_init__(self) -> None:
         if self.status is not CoverageStatus.COMPLETE and not self.reason:

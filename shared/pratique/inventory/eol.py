@@ -18,18 +18,30 @@ _PRODUCTS = {
     "almalinux": "almalinux",
     "amzn": "amazon-linux",
     "centos": "centos",
+    "clear-linux-os": "clearlinux",
+    "cos": "cos",
     "debian": "debian",
     "devuan": "devuan",
+    "eurolinux": "eurolinux",
     "fedora": "fedora",
+    "linuxmint": "linuxmint",
     "mageia": "mageia",
+    "nixos": "nixos",
     "ol": "oracle-linux",
+    "opensuse": "opensuse",
     "opensuse-leap": "opensuse",
+    "openwrt": "openwrt",
     "photon": "vmware-photon",
     "rhel": "rhel",
     "rocky": "rocky-linux",
+    "sl-micro": "suse-linux-micro",
+    "sle-micro": "suse-linux-micro",
+    "sle-micro-rancher": "suse-linux-micro",
     "sles": "sles",
+    "sles_sap": "sles",
     "ubuntu": "ubuntu",
 }
+_CYCLE_OF = {"clearlinux": "current", "cos": "cos-{}", "linuxmint": "lmde{}"}  # the last for Mint's Debian edition, whose numbers are low
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +122,15 @@ def _product_of(distribution: Distribution) -> str | None:
 
 
 def _cycle_names(product: str, version_id: str) -> Iterator[str]:
-    """The release's names, most exact first: `3.18.4`, `3.18`, `3`; SUSE's `15` without a service pack is the cycle `15.0`."""
+    """The release's names, most exact first: `3.18.4`, `3.18`, `3`; SUSE's `15` without a service pack is the cycle `15.0`; some products have their own."""
     name = version_id
     while name:
         yield name
         name = name.rpartition(".")[0]
     if product == "sles" and version_id and "." not in version_id:
         yield f"{version_id}.0"
+    if product in _CYCLE_OF and version_id:
+        yield _CYCLE_OF[product].format(version_id)
 
 
 @functools.cache

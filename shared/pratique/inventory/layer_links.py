@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pratique.inventory.analyzer import LayerFile
-from pratique.inventory.layer_paths import has_hash, hash_path
 from pratique.inventory.layer_visitor import LayerVisitor
+from pratique.inventory.path_index import HEAD_BYTES
 
 _MAX_HOPS = 40  # Linux's own limit (path_resolution(7)); also ends cycles
 _MAX_PARTS = 2048  # components of a path of 4096 bytes, Linux's limit: bounds the work of one resolution
@@ -42,9 +42,9 @@ def resolve(path: bytes, symlinks: Mapping[bytes, bytes]) -> bytes | None:
 class LinkReader:
     """Reads the files that wanted paths lead to through links, after all entries have been visited."""
 
-    def __init__(self, visitor: LayerVisitor, entries_hash: bytes) -> None:
+    def __init__(self, visitor: LayerVisitor) -> None:
         self._visitor = visitor
-        self._entries_hash = entries_hash
+        self._entries: frozenset[bytes] | None = None  # of the layer, once a link asks for them
         self._missing: dict[bytes, bytes] = {}
 
     def read(self) -> Mapping[bytes, bytes]:
@@ -77,14 +77,18 @@ class LinkReader:
             visitor.add_gaps(text, "links in a circle, or through too many links")
         elif target in visitor.kept:
             content = visitor.kept[target]
-            visitor.records.analyze(visitor.fitting(text, len(content)), LayerFile(path=text, content=content))
+            visitor.records.analyze(
+                visitor.fitting(text, len(content), content[:HEAD_BYTES]), LayerFile(path=text, content=content, size=len(content))
+            )
         elif self._is_in_layer(target):
             self._missing[path] = target
         else:
             visitor.add_gaps(text, f"links to {target.decode()}, which is no file of this layer")
 
     def _is_in_layer(self, path: bytes) -> bool:
-        return has_hash(self._entries_hash, hash_path(path))
+        if self._entries is None:
+            self._entries = frozenset((*self._visitor.regular.paths(), *self._visitor.special.paths(), *self._visitor.symlinks))
+        return path in self._entries
 
     def _is_read_itself(self, path: bytes, target: bytes) -> bool:
         wanting = {analyzer.name for analyzer in self._visitor.wanting(path.decode())}

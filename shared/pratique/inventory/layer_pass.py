@@ -1,7 +1,7 @@
 """The one pass over a layer: verify, decompress, walk and analyse its bytes in one stream, with bounded memory.
 
 1. The blob becomes verified tar blocks (`oci.layer_stream`), the blocks become entries (`oci.tar_stream`).
-2. Every entry costs a hash of its path and four look-ups; a file that an analyzer wants is parsed when its body is complete and then let go,
+2. Every entry costs its path and a few look-ups; a file that an analyzer wants is parsed when its body is complete and then let go,
    except small ones that a link may point to.
 3. At the end, links at wanted paths are resolved. A target whose body was let go asks for a second look: the same pass again with that path kept.
 
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from pratique.inventory.analyzer import Analyzer
 from pratique.inventory.layer_links import LinkReader
-from pratique.inventory.layer_paths import sorted_hashes
 from pratique.inventory.layer_result import LayerResult
 from pratique.inventory.layer_visitor import LayerVisitor
 from pratique.inventory.limits import LayerLimits
@@ -32,33 +31,31 @@ class SecondLook:
     paths: frozenset[str]
 
 
-def scan_layer(layer: Layer, chunks: Iterable[bytes], analyzers: Sequence[Analyzer], limits: LayerLimits) -> LayerResult:
-    """Read one layer once. What a second look would have found is a gap.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassPlan:
+    """What a pass does: which analyzers run, within which limits, and whether every regular file is hashed, which costs about as much again as all the rest."""
 
-    Raises InvalidLayer, DigestMismatch, LimitExceeded, and whatever `chunks` raises.
-    """
-    result = look_at_layer(layer, chunks, analyzers, limits, second_look=())
-    if isinstance(result, LayerResult):
-        return result
-    raise AssertionError("a second look asked for another")
+    analyzers: Sequence[Analyzer]
+    limits: LayerLimits
+    compares_contents: bool = False
 
 
 def look_at_layer(
-    layer: Layer, chunks: Iterable[bytes], analyzers: Sequence[Analyzer], limits: LayerLimits, *, second_look: Collection[str] | None = None
+    layer: Layer, chunks: Iterable[bytes], plan: PassPlan, *, second_look: Collection[str] | None = None
 ) -> LayerResult | SecondLook:
     """Read one layer; with `second_look`, the paths that a first look asked for, the answer is always a result.
 
     Raises InvalidLayer, DigestMismatch, LimitExceeded, and whatever `chunks` raises.
     """
-    visitor = LayerVisitor(analyzers, limits, frozenset(path.encode() for path in second_look or ()))
-    walker = TarStream(visitor, limits.tar)
-    stream = LayerStream(layer, chunks, limits.stream)
+    kept = frozenset(path.encode() for path in second_look or ())
+    visitor = LayerVisitor(plan.analyzers, plan.limits, kept, compares_contents=plan.compares_contents)
+    walker = TarStream(visitor, plan.limits.tar, shows_pieces=plan.compares_contents)
+    stream = LayerStream(layer, chunks, plan.limits.stream)
     with contextlib.closing(stream.blocks()) as blocks:
         for block in blocks:
             walker.feed(block)
     walker.close()
-    entries_hash = sorted_hashes(visitor.hashes)
-    missing = LinkReader(visitor, entries_hash).read()
+    missing = LinkReader(visitor).read()
     if missing and second_look is None:
         return SecondLook(paths=frozenset(target.decode() for target in missing.values()))
     for path, target in missing.items():
@@ -68,7 +65,12 @@ def look_at_layer(
         diff_id=str(layer.diff_id or ""),  # verified by the stream, so this is what it really is
         whiteouts=tuple(visitor.whiteouts),
         opaque=tuple(visitor.opaque),
-        entries_hash=entries_hash,
+        regular=visitor.regular.text,
+        links=visitor.links.text,
+        directories=visitor.directories.text,
+        special=visitor.special.text,
+        executables=tuple(visitor.executables.values()),
+        contents=visitor.contents.joined() if visitor.contents is not None else b"",
         gaps=visitor.records.gaps,
         bytes_compressed=stream.compressed_bytes,
         bytes_uncompressed=stream.uncompressed_bytes,

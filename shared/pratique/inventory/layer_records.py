@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from pratique.errors import InputError, LimitExceeded
-from pratique.inventory.analyzer import Analyzer, LayerFile
+from pratique.inventory.analyzer import Analyzer, Fact, LayerFile
 from pratique.inventory.coverage import CoverageItem, CoverageStatus
-from pratique.inventory.layer_result import AnalyzedFile
+from pratique.inventory.layer_paths import join_paths
+from pratique.inventory.layer_result import AnalyzedFile, OwnedFiles
 from pratique.inventory.limits import LayerLimits
-from pratique.inventory.package import Distribution, Package
+from pratique.inventory.package import Distribution, Package, PackageDetails
 
 LAYER_GAP = "layer"
 """The name of gaps that no analyzer owns."""
@@ -24,8 +25,9 @@ _ENCODER = msgspec.msgpack.Encoder()
 class LayerRecords:
     """The growing result of one pass, by path."""
 
-    def __init__(self, limits: LayerLimits) -> None:
+    def __init__(self, limits: LayerLimits, *, with_digests: bool = False) -> None:
         self._limits = limits
+        self._with_digests = with_digests
         self._files: dict[str, list[AnalyzedFile]] = {}
         self._gaps: dict[str, list[CoverageItem]] = {}
         self._gap_count = 0
@@ -55,6 +57,8 @@ class LayerRecords:
         """
         for analyzer in analyzers:
             found = self._parse(analyzer, file)
+            if not (found.packages or found.owned or found.distribution):
+                continue  # thousands of binaries say nothing
             self._bytes += len(_ENCODER.encode(found))
             if self._bytes > self._limits.result_bytes:
                 raise LimitExceeded(f"layer with more than {self._limits.result_bytes} bytes of results")
@@ -67,26 +71,29 @@ class LayerRecords:
             return
         name, version = (LAYER_GAP, _LAYER_GAP_VERSION) if analyzer is None else (analyzer.name, str(analyzer.version))
         text = f"{path}: {reason}" if path else reason
-        self._gaps.setdefault(path, []).append(_gap(name, version, text))
+        self._gaps.setdefault(path, []).append(_gap(name, version, text, path))
 
     def _parse(self, analyzer: Analyzer, file: LayerFile) -> AnalyzedFile:
         packages: list[Package] = []
+        owned: list[OwnedFiles] = []
         distribution: Distribution | None = None
         try:
             for fact in self._facts(analyzer, file):
-                if isinstance(fact, Distribution):
-                    distribution = fact
-                else:
+                if isinstance(fact, Package):
                     packages.append(fact)
+                elif isinstance(fact, PackageDetails):
+                    owned.append(_owned_files(fact, with_digests=self._with_digests))
+                else:
+                    distribution = fact
         except InputError as error:
             self.add_gap(file.path, str(error) or type(error).__name__, analyzer)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 # a plug-in's bug must cost one file, not the layer
             self.add_gap(file.path, f"internal error {type(error).__name__}", analyzer)
-        return AnalyzedFile(path=file.path, analyzer=analyzer.name, packages=tuple(packages), distribution=distribution)
+        return AnalyzedFile(path=file.path, analyzer=analyzer.name, packages=tuple(packages), distribution=distribution, owned=tuple(owned))
 
-    def _facts(self, analyzer: Analyzer, file: LayerFile) -> Iterator[Package | Distribution]:
+    def _facts(self, analyzer: Analyzer, file: LayerFile) -> Iterator[Fact]:
         for count, fact in enumerate(analyzer.parse(file)):
             if count >= self._limits.facts:
                 raise LimitExceeded(f"more than {self._limits.facts} packages in one file")
@@ -94,6 +101,21 @@ class LayerRecords:
             yield fact
 
 
-def _gap(name: str, version: str, reason: str) -> CoverageItem:
+def _owned_files(details: PackageDetails, *, with_digests: bool) -> OwnedFiles:
+    """Join the files to one text: objects for 65,000 of them would take 15 MB here and in the parent. A path with a NUL is none."""
+    files = [(path, digest) for path, digest in details.files if "\0" not in path]
+    return OwnedFiles(
+        type=details.type,
+        name=details.name,
+        version=details.version,
+        architecture=details.architecture,
+        paths=join_paths([path for path, _ in files]),
+        digests=join_paths([digest for _, digest in files]) if with_digests else "",
+        directories=details.directories,
+        licenses=details.licenses,
+    )
+
+
+def _gap(name: str, version: str, reason: str, path: str = "") -> CoverageItem:
     text = reason.encode("utf-8", "backslashreplace").decode()  # an error message may quote what cannot be stored
-    return CoverageItem(name=name, version=version, status=CoverageStatus.PARTIAL, reason=text[:_MAX_REASON])
+    return CoverageItem(name=name, version=version, status=CoverageStatus.PARTIAL, reason=text[:_MAX_REASON], path=path)

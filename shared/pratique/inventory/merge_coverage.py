@@ -12,7 +12,7 @@ from pratique.inventory.layer_records import LAYER_GAP
 from pratique.inventory.package import Distribution, InstalledPackage
 
 if TYPE_CHECKING:
-    from pratique.inventory.merge import ScannedLayer
+    from pratique.inventory.layer_stack import ScannedLayer
 
 MERGE_VERSION = "1"
 
@@ -120,5 +120,5 @@ def _packages_gap(layers: Iterable[ScannedLayer], packages: Sequence[InstalledPa
     """An image that has files but no package we know (a static binary on scratch) is not clean but unknown; an empty one is complete."""
     if packages:
         return ""
-    files = sum(len(layer.result.entries_hash) // 8 for layer in layers if layer.result is not None)
+    files = sum(layer.result.regular.count(chr(0)) for layer in layers if layer.result is not None)
     return f"no package was recognised: what the {files} files of the image are is not known" if files else ""

@@ -81,7 +81,8 @@ def _purl(kind: str, namespace: str, name: str, version: str, qualifiers: tuple[
 class Distribution:
     """An operating system as os-release names it: `id` (`debian`), `version_id` (`11`), and OSV's ecosystem (`Debian:11`) where one exists.
 
-    `path` is the file it was read from, relative to the root.
+    `other_ecosystems` are OSV's names of places that publish for parts of its packages, where there is more than one: Ubuntu Pro, SUSE's modules, Red Hat's
+    repositories. `ecosystem` is None where none of them speaks for all. `path` is the file it was read from, relative to the root.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Distribution:
     pretty_name: str = ""
     ecosystem: str | None = None
     path: str = ""
+    other_ecosystems: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

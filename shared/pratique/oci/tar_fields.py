@@ -54,6 +54,14 @@ def parse_number(field: bytes) -> int:
     return _octal(digits or field.strip(b"\0 ") or b"0")
 
 
+def parse_mode(header: bytes) -> int:
+    """Return the permission bits of a header, 0 where they are no octal number."""
+    try:
+        return int(header[100:108].strip(b"\0 ") or b"0", 8) & 0o7777
+    except ValueError:
+        return 0
+
+
 def parse_name(header: bytes) -> bytes:
     """Return the name of a header with its prefix, where its dialect has one."""
     name = _text(header, 0, 100)

@@ -17,6 +17,7 @@ from pratique.oci.tar_fields import (
     has_valid_checksum,
     normalise_path,
     parse_link,
+    parse_mode,
     parse_name,
     parse_number,
     parse_pax,
@@ -25,6 +26,9 @@ from pratique.oci.tar_fields import (
 )
 
 BLOCK_BYTES = 512
+HEAD_BYTES = 64
+"""Of a file's beginning that a visitor sees before it chooses: a magic number, or a script's interpreter."""
+
 _ZERO_BLOCK = bytes(BLOCK_BYTES)
 _END_BLOCKS = 2  # zero blocks that end an archive
 _NON_ZERO = re.compile(rb"[^\0]")
@@ -56,12 +60,19 @@ class TarVisitor(Protocol):
     Paths are as `normalise_path` makes them and never empty.
     """
 
-    def visit_file(self, path: bytes, size: int) -> bool:
-        """Meet a regular file; answer True to have its body in `visit_body`."""
+    def visit_file(self, path: bytes, size: int, mode: int, head: bytes) -> int:
+        """Meet a regular file, and answer how many bytes of its body to have in `visit_body`, 0 for none.
+
+        `mode` is its permission bits. `head` is its first HEAD_BYTES, or all of a shorter file; empty also where they have not come yet.
+        """
         ...
 
     def visit_body(self, content: bytes) -> None:
-        """Take the body of the file met last."""
+        """Take the body of the file met last, or as much of its beginning as was asked for."""
+        ...
+
+    def visit_piece(self, piece: memoryview) -> None:
+        """Take a part of the body of the file met last, if the walker was told to show pieces. The parts come in order and are gone afterwards."""
         ...
 
     def visit_symlink(self, path: bytes, target: bytes) -> None:
@@ -88,8 +99,10 @@ class TarVisitor(Protocol):
 class TarStream:
     """Walks the archive that is pushed into `feed`. `entries` counts what was met, meta headers excluded."""
 
-    def __init__(self, visitor: TarVisitor, limits: TarLimits) -> None:
+    def __init__(self, visitor: TarVisitor, limits: TarLimits, *, shows_pieces: bool = False) -> None:
         self.entries = 0
+        self._shows_pieces = shows_pieces
+        self._pieces_left = 0  # bytes of the current file that have not been shown
         self._visitor = visitor
         self._limits = limits
         self._skip = 0  # bytes from the start of the next block to the next header
@@ -109,6 +122,8 @@ class TarStream:
         Raises InvalidLayer, LimitExceeded, and whatever the visitor raises.
         """
         length = len(block)
+        if self._pieces_left:
+            self._show_piece(block, 0)
         position = self._continue_body(block) if self._body is not None else self._skip
         while position < length:
             if self._zero_blocks == _END_BLOCKS:
@@ -117,7 +132,9 @@ class TarStream:
                 break
             header = block[position : position + BLOCK_BYTES].tobytes()
             position += BLOCK_BYTES
-            size = self._read_header(header)
+            size = self._read_header(header, block, position)
+            if self._pieces_left:
+                self._show_piece(block, position)
             if size and self._body is not None:
                 position = self._begin_body(block, position, size)
             else:
@@ -155,7 +172,13 @@ class TarStream:
             self._take(body.getvalue())
         return position + self._skip
 
-    def _read_header(self, header: bytes) -> int:
+    def _show_piece(self, block: memoryview, position: int) -> None:
+        piece = block[position : position + self._pieces_left]
+        self._pieces_left -= len(piece)
+        if piece:
+            self._visitor.visit_piece(piece)
+
+    def _read_header(self, header: bytes, block: memoryview, position: int) -> int:
         """Read one header; return the padded size of the body behind it, which is being collected if `_body` is set."""
         if len(header) < BLOCK_BYTES:
             raise InvalidLayer(f"tar is truncated inside the header of entry {self.entries + 1}")
@@ -174,9 +197,9 @@ class TarStream:
             return self._begin_meta(kind, size)
         if self._has_extension and b"size" in self._pax:
             size = parse_pax_size(self._pax[b"size"])
-        return self._read_entry(header, kind, size)
+        return self._read_entry(header, kind, size, block[position : position + min(size, HEAD_BYTES)])
 
-    def _read_entry(self, header: bytes, kind: int, size: int) -> int:
+    def _read_entry(self, header: bytes, kind: int, size: int, head: memoryview) -> int:
         self.entries += 1
         if self.entries > self._limits.entries:
             raise LimitExceeded(f"layer of more than {self._limits.entries} entries")
@@ -187,8 +210,11 @@ class TarStream:
         path = self._path(raw)
         if path and kind in _FILES and not self._is_sparse():
             self._has_extension = False
-            if self._visitor.visit_file(path, size):
-                self._collect(size, self._visitor.visit_body)
+            wanted = self._visitor.visit_file(path, size, parse_mode(header), head.tobytes())
+            if self._shows_pieces:
+                self._pieces_left = size
+            if wanted:
+                self._collect(min(wanted, size), self._visitor.visit_body)
         else:
             self._visit_other(header, kind, path)
         if kind == _GNU_SPARSE and header[482]:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -51,15 +52,16 @@ class LayerPool:
         """Start a child for the layer that will come: the interpreter takes a tenth of a second, in which the caller has other things to do."""
         self._idle.append(await _Child.start(self._analyzers))
 
-    async def scan(self, layer: Layer, stream: Callable[[], AsyncIterator[bytes]]) -> LayerResult:
-        """Read one layer. `stream` is called for its bytes, once more if links need a second look.
+    async def scan(self, layer: Layer, stream: Callable[[], AsyncIterator[bytes]], *, compares_contents: bool = False) -> LayerResult:
+        """Read one layer. `stream` is called for its bytes, once more if links need a second look. With `compares_contents` every file is hashed.
 
         Raises InvalidLayer, DigestMismatch, LimitExceeded, UnavailableError when a child died, and whatever `stream` raises.
         """
         async with self._turns:
-            answer = await self._look(Job(layer=layer, limits=self._limits), stream)
+            job = Job(layer=layer, limits=self._limits, compares_contents=compares_contents)
+            answer = await self._look(job, stream)
             if answer.second_look:
-                answer = await self._look(Job(layer=layer, limits=self._limits, second_look=answer.second_look), stream)
+                answer = await self._look(replace(job, second_look=answer.second_look), stream)
         if answer.error:
             raise ERRORS.get(answer.error, UnavailableError)(answer.message)
         if answer.result is None:

@@ -26,11 +26,12 @@ ERRORS: dict[str, type[InputError]] = {error.__name__: error for error in (Inval
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One look at one layer. `second_look` holds the paths that the first look asked for, None in a first look."""
+    """One look at one layer. `second_look` holds the paths that the first look asked for, None in a first look; `compares_contents` asks for every file's digests."""
 
     layer: Layer
     limits: LayerLimits
     second_look: tuple[str, ...] | None = None
+    compares_contents: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

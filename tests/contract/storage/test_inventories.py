@@ -195,7 +195,7 @@ async def test_the_inventory_digest_of_an_index_is_that_of_its_platforms(db: Dat
 async def test_a_layer_result_is_stored_under_digest_and_analyzers(db: Database) -> None:
     gap = CoverageItem(name="x", version="1", status=CoverageStatus.FAILED, reason="broken")
     result = LayerResult(
-        files=(AnalyzedFile(path="a", analyzer="dpkg", packages=RICH),), whiteouts=("b",), entries_hash=b"\0\xff", gaps=(gap,), entries=7
+        files=(AnalyzedFile(path="a", analyzer="dpkg", packages=RICH),), whiteouts=("b",), regular="a\0é\0", gaps=(gap,), entries=7
     )
     async with db.transaction() as session:
         await record_layer_result(session, A, "k1", replace(result, entries=1))

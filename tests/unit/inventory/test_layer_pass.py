@@ -1,21 +1,24 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.errors import DigestMismatch, InputError, LimitExceeded
-from pratique.inventory.analyzer import Analyzer, PathPattern
+from pratique.inventory.analyzer import Analyzer, Fact, LayerFile, PathPattern
 from pratique.inventory.analyzers import ANALYZERS as REAL_ANALYZERS
+from pratique.inventory.layer_contents import has_digest
 from pratique.inventory.layer_links import resolve
-from pratique.inventory.layer_pass import SecondLook, look_at_layer, scan_layer
-from pratique.inventory.layer_paths import has_hash, hash_path, sorted_hashes
-from pratique.inventory.layer_result import LayerResult
+from pratique.inventory.layer_pass import PassPlan, SecondLook, look_at_layer
+from pratique.inventory.layer_paths import split_paths
+from pratique.inventory.layer_result import Executable, LayerResult
 from pratique.inventory.limits import LayerLimits
+from pratique.inventory.package import Package
 from pratique.inventory.path_index import PathIndex
 from tests.support.hostile_layers import GAPS, HARMLESS, REFUSED
 from tests.support.layer_analyzers import ANALYZERS, LINES, parse_lines
@@ -25,14 +28,27 @@ STATUS = "var/lib/db/status"
 SYMLINK, HARD_LINK, DIRECTORY = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
 
 
-def scan(tar: bytes, limits: LayerLimits | None = None, analyzers: Iterable[Analyzer] = ANALYZERS) -> LayerResult:
+def plan_of(limits: LayerLimits | None = None, analyzers: Iterable[Analyzer] = ANALYZERS, *, compares_contents: bool = False) -> PassPlan:
+    return PassPlan(analyzers=tuple(analyzers), limits=limits or LayerLimits(), compares_contents=compares_contents)
+
+
+def scan(
+    tar: bytes, limits: LayerLimits | None = None, analyzers: Iterable[Analyzer] = ANALYZERS, *, compares_contents: bool = False
+) -> LayerResult:
     """Look once, and a second time where the first look asks for it, as a pool does."""
-    layer, limits, analyzers = describe(tar), limits or LayerLimits(), tuple(analyzers)
-    found = look_at_layer(layer, cut(tar), analyzers, limits)
+    layer, plan = describe(tar), plan_of(limits, analyzers, compares_contents=compares_contents)
+    found = look_at_layer(layer, cut(tar), plan)
     if isinstance(found, SecondLook):
-        found = look_at_layer(layer, cut(tar), analyzers, limits, second_look=found.paths)
+        found = look_at_layer(layer, cut(tar), plan, second_look=found.paths)
     assert isinstance(found, LayerResult)
     return LayerResult.decode(found.encode())
+
+
+def look_once(tar: bytes) -> LayerResult:
+    """Look with nothing more to come: what a second look would find is a gap."""
+    found = look_at_layer(describe(tar), cut(tar), plan_of(), second_look=())
+    assert isinstance(found, LayerResult)
+    return found
 
 
 def names(result: LayerResult) -> dict[str, list[str]]:
@@ -60,21 +76,22 @@ def test_a_layer_becomes_files_whiteouts_counts_and_hashes(compression: str) -> 
         ]
     )
     blob = COMPRESSIONS[compression](tar)
-    result = scan_layer(describe(blob, tar), cut(blob), ANALYZERS, LayerLimits())
+    result = look_at_layer(describe(blob, tar), cut(blob), plan_of())
+    assert isinstance(result, LayerResult)
     assert names(result) == {STATUS: ["one", "two"], "opt/x.lines": ["three"]}
     assert {file.analyzer for file in result.files} == {"lines"}
     assert result.whiteouts == ("opt/gone", "top")
     assert result.opaque == ("srv", "")
     assert (result.bytes_compressed, result.bytes_uncompressed, result.entries) == (len(blob), len(tar), 10)
     assert result.gaps == ()
-    held = [STATUS, "opt/x.lines", "opt/unwanted", "refused/LINES", ".wh..wh.plnk/1.2"]
-    assert result.entries_hash == b"".join(sorted(hash_path(path.encode()) for path in held))
+    assert split_paths(result.regular) == [STATUS, "opt/x.lines", "opt/unwanted", ".wh..wh.plnk/1.2", "refused/LINES"]
+    assert split_paths(result.directories) == ["var/lib/db"]
 
 
 def test_nothing_is_answered_for_bytes_that_were_not_promised() -> None:
     tar = make_tar([Entry(STATUS, b"one\n")])
     with pytest.raises(DigestMismatch):
-        scan_layer(describe(tar, b""), cut(tar), ANALYZERS, LayerLimits())
+        look_at_layer(describe(tar, b""), cut(tar), plan_of())
 
 
 def test_the_last_entry_of_a_path_wins() -> None:
@@ -115,12 +132,12 @@ def test_a_hard_link_at_a_wanted_path_is_read(first: str, filler: int) -> None:
 
 def test_a_second_look_is_asked_for_only_what_a_link_needs() -> None:
     tar = make_tar([Entry("far/away", b"one\n"), Entry(STATUS, kind=HARD_LINK, target="far/away")])
-    assert look_at_layer(describe(tar), cut(tar), ANALYZERS, LayerLimits()) == SecondLook(paths=frozenset({"far/away"}))
+    assert look_at_layer(describe(tar), cut(tar), plan_of()) == SecondLook(paths=frozenset({"far/away"}))
 
 
 def test_without_a_second_look_a_link_is_a_gap() -> None:
     tar = make_tar([Entry("far/away", b"one\n"), Entry(STATUS, kind=HARD_LINK, target="far/away")])
-    result = scan_layer(describe(tar), cut(tar), ANALYZERS, LayerLimits())
+    result = look_once(tar)
     assert reasons(result) == [f"{STATUS}: links to far/away, which could not be kept"]
 
 
@@ -155,7 +172,7 @@ def test_a_link_to_another_wanted_path_is_no_gap() -> None:
 
 def test_a_small_neighbour_of_a_wanted_path_needs_no_second_look() -> None:
     tar = make_tar([Entry("etc/os-name", b"one\n"), Entry("etc/release", kind=SYMLINK, target="os-name")])
-    assert names(scan_layer(describe(tar), cut(tar), ANALYZERS, LayerLimits())) == {"etc/release": ["one"]}
+    assert names(look_once(tar)) == {"etc/release": ["one"]}
 
 
 def test_a_linked_directory_that_holds_nothing_wanted_is_no_gap() -> None:
@@ -173,7 +190,7 @@ def test_links_are_resolved_as_a_kernel_does() -> None:
 def test_a_hostile_layer_is_refused(kind: str) -> None:
     blob = REFUSED[kind]()
     with pytest.raises(InputError):
-        scan_layer(describe(blob), cut(blob), ANALYZERS, LayerLimits())
+        look_at_layer(describe(blob), cut(blob), plan_of())
 
 
 @pytest.mark.parametrize("kind", GAPS)
@@ -207,6 +224,7 @@ def test_names_that_are_not_utf8_can_be_stored_and_shown() -> None:
     [
         (LayerLimits(name_bytes=1000), [Entry(f".wh.{number}") for number in range(100)]),
         (LayerLimits(name_bytes=1000), [Entry(f"{number}/LINES", kind=HARD_LINK, target="x") for number in range(100)]),
+        (LayerLimits(path_bytes=1000), [Entry(f"directory/{number}") for number in range(100)]),
         (LayerLimits(result_bytes=1000), [Entry(f"{number}/LINES", b"a\n") for number in range(100)]),
     ],
 )
@@ -243,7 +261,77 @@ def test_a_chunk_source_that_fails_fails_the_scan() -> None:
         raise ConnectionError("reset by peer")
 
     with pytest.raises(ConnectionError, match="reset by peer"):
-        scan_layer(describe(blob), broken(), ANALYZERS, LayerLimits())
+        look_at_layer(describe(blob), broken(), plan_of())
+
+
+ELF = b"\x7fELF" + bytes(12)
+
+
+def parse_size(file: LayerFile) -> Iterator[Fact]:
+    yield Package(type="generic", name=f"{len(file.content)}-of-{file.size}", version=f"{file.mode:o}")
+
+
+def by_magic(**limits: int) -> Analyzer:
+    return Analyzer(name="by-magic", version=1, paths=PathPattern(magics=(b"\x7fELF",)), parse=parse_size, **limits)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("filler", [0, 1024 * 1024 - 1024 - 512])  # the second puts the header at the end of a block, and the body into the next
+def test_an_analyzer_may_want_files_by_how_they_begin(filler: int) -> None:
+    tar = make_tar([Entry("filler", bytes(filler)), Entry("bin/x", ELF + bytes(600)), Entry("bin/y", b"#!/bin/sh\n")])
+    result = scan(tar, analyzers=[by_magic()])
+    assert names(result) == {"bin/x": ["616-of-616"]}
+    assert result.gaps == ()
+
+
+def test_a_large_file_is_a_gap_or_gives_its_head() -> None:
+    tar = make_tar([Entry("x", ELF + bytes(600))])
+    assert reasons(scan(tar, analyzers=[by_magic(max_bytes=100)])) == ["x: file of 616 bytes; the limit is 100"]
+    whole = Analyzer(name="whole", version=1, paths=PathPattern(names=frozenset({"x"})), parse=parse_size)
+    assert names(scan(tar, analyzers=[by_magic(max_bytes=100, head_bytes=50)])) == {"x": ["50-of-616"]}
+    result = scan(tar, analyzers=[by_magic(max_bytes=100, head_bytes=50), whole])
+    assert sorted(package.name for file in result.files for package in file.packages) == ["50-of-616", "616-of-616"]
+
+
+def test_what_can_run_is_listed() -> None:
+    tar = make_tar(
+        [
+            Entry("bin/elf", ELF),
+            Entry("lib/x.so", ELF),
+            Entry("bin/script", b"#! /usr/bin/env python3 -u\n", mode=0o755),
+            Entry("doc/script", b"#!/bin/sh\n"),
+            Entry("x.dll", b"MZ\x90"),
+            Entry("MZ.txt", b"MZ is not always DOS"),
+            Entry("bin/replaced", ELF),
+            Entry("bin/replaced", b"text"),
+            Entry("bin/link", kind=HARD_LINK, target="bin/elf"),
+        ]
+    )
+    assert scan(tar).executables == (
+        Executable(path="bin/elf", size=16),
+        Executable(path="lib/x.so", size=16),
+        Executable(path="bin/script", size=27, interpreter="/usr/bin/env"),
+        Executable(path="x.dll", size=3),
+        Executable(path="bin/link", size=16),
+    )
+    result = scan(tar, LayerLimits(executables=2))
+    assert len(result.executables) == 3  # the hard link is one of the two
+    assert reasons(result) == ["more than 2 executable files: the rest is not listed"]
+
+
+def test_contents_are_hashed_in_the_order_of_the_files() -> None:
+    large = bytes(range(256)) * 10_000
+    tar = make_tar([Entry("a", b"one"), Entry(".wh.b", b"body"), Entry("c"), Entry("d", large), Entry("e", kind=HARD_LINK, target="a")])
+    result = scan(tar, compares_contents=True)
+    records = [result.contents[start : start + 68] for start in range(0, len(result.contents), 68)]
+    assert split_paths(result.regular) == ["a", "c", "d", "e"]
+    for record, content in zip(records, [b"one", b"", large], strict=False):
+        for name in ("md5", "sha1", "sha256"):
+            assert has_digest(record, f"{name}:{hashlib.new(name, content).hexdigest().upper()}") is True
+            assert has_digest(record, f"{name}:{hashlib.new(name, b'other').hexdigest()}") is False
+    assert len(records) == 4
+    assert has_digest(records[3], "md5:00") is None
+    assert has_digest(records[0], "sha512:00") is None
+    assert scan(tar).contents == b""
 
 
 PART = st.sampled_from(["a", "b", "LINES", "status", "x.list", ".list", "etc"])
@@ -256,22 +344,17 @@ PATTERNS = st.builds(
     names=st.frozensets(PART),
     directories=st.frozensets(PATHS | st.just("")),
     suffixes=SUFFIXES,
+    magics=st.lists(st.sampled_from([b"\x7fELF", b"MZ", b"M"]), max_size=2).map(tuple),
     accept=ACCEPT,
 )
 
 
-@given(st.lists(PATTERNS, max_size=4), PATHS)
-def test_the_index_answers_as_the_patterns_do(patterns: list[PathPattern], path: str) -> None:
+@given(st.lists(PATTERNS, max_size=4), PATHS, st.sampled_from([b"", b"M", b"MZ\x90\0", b"\x7fELF\x02", b"text"]))
+def test_the_index_answers_as_the_patterns_do(patterns: list[PathPattern], path: str, head: bytes) -> None:
     analyzers = [Analyzer(name=str(number), version=1, paths=pattern, parse=parse_lines) for number, pattern in enumerate(patterns)]
     index = PathIndex(analyzers)
-    expected = tuple(analyzer for analyzer in analyzers if analyzer.paths.matches(path))
-    assert index.wanting(path) == expected
+    expected = tuple(analyzer for analyzer in analyzers if analyzer.paths.matches(path, head))
+    assert index.wanting(path, head) == expected
     directory, _, name = path.encode().rpartition(b"/")
-    assert index.is_candidate(path.encode(), directory, name) or not expected
-
-
-@given(st.lists(st.binary(max_size=5)), st.binary(max_size=5))
-def test_hashes_are_sorted_once_each_and_found(paths: list[bytes], other: bytes) -> None:
-    hashes = sorted_hashes(b"".join(map(hash_path, paths)))
-    assert hashes == b"".join(sorted({hash_path(path) for path in paths}))
-    assert has_hash(hashes, hash_path(other)) == (other in paths)
+    assert index.is_candidate(path.encode(), directory, name) or index.is_magic(head) or not expected
+    assert set(expected) <= {*index.wanting(path), *index.with_magics(path)}

@@ -10,11 +10,16 @@ from hypothesis import strategies as st
 from pratique.inventory.analyzers import ANALYZERS
 from pratique.inventory.coverage import CoverageItem, CoverageStatus
 from pratique.inventory.inventory import Inventory
-from pratique.inventory.merge import MAX_DEPTH, ScannedLayer, merge_layers
+from pratique.inventory.layer_paths import join_paths
+from pratique.inventory.layer_result import OwnedFiles
+from pratique.inventory.layer_stack import MAX_DEPTH, ScannedLayer
+from pratique.inventory.merge import merge_layers
 from pratique.inventory.package import Distribution, Package
 from tests.support.layer_results import analyzed, deb, failed, layer, npm, unreadable
 
+BASE, APP = "sha256:base", "sha256:app"
 STATUS = "var/lib/dpkg/status"
+SIX = "usr/lib/python3/dist-packages/six-1.16.0.egg-info/PKG-INFO"
 LODASH = "app/node_modules/lodash/package.json"
 DEBIAN = analyzed(
     "etc/os-release", Distribution(id="debian", version_id="11", ecosystem="Debian:11", path="etc/os-release"), analyzer="os-release"
@@ -353,3 +358,92 @@ def test_of_too_many_packages_the_first_are_kept_and_the_rest_is_a_gap() -> None
         ("packages", "more than 2 distinct packages: only the first 2 are listed")
     ]
     assert not merge_layers(layers, ANALYZERS, max_packages=3).coverage.gaps
+
+
+def test_a_directory_ends_the_file_that_it_replaces() -> None:
+    below = [layer(BASE, analyzed(STATUS, deb("a"))), layer(APP, directories=[STATUS])]
+
+    assert merge_layers(below, []).packages == ()
+
+
+def test_a_directory_does_not_end_what_lies_in_that_directory() -> None:
+    stack = [layer(BASE, analyzed(STATUS, deb("a"))), layer(APP, directories=["var/lib/dpkg", "var"])]
+
+    assert [found.package.name for found in merge_layers(stack, []).packages] == ["a"]
+
+
+@pytest.mark.parametrize("change", [{"whiteouts": ["opt/x"]}, {"others": ["opt/x"]}, {"opaque": ["opt"]}, {"directories": ["opt/x"]}])
+def test_a_file_that_could_not_be_read_is_no_gap_once_a_higher_layer_removes_it(change: dict[str, list[str]]) -> None:
+    gap = CoverageItem(name="node", version="1", status=CoverageStatus.PARTIAL, reason="opt/x: broken", path="opt/x")
+    base = layer(BASE, analyzed(STATUS, deb("a")), gaps=[gap], others=["opt/x"])
+
+    assert "opt/x: broken" in [item.reason for item in merge_layers([base], []).coverage.items]
+    assert "opt/x: broken" not in [item.reason for item in merge_layers([base, layer(APP, **change)], []).coverage.items]
+
+
+RELEASE = Distribution(id="debian", version_id="12", ecosystem="Debian:12")
+
+
+def owner(paths: list[str], **more: str) -> OwnedFiles:
+    return OwnedFiles(type="deb", name="python3-six", paths=join_paths(paths), **more)
+
+
+def merged(*facts: OwnedFiles, six: str = SIX, links: dict[str, str] | None = None) -> Inventory:
+    base = layer(
+        BASE,
+        analyzed("etc/os-release", RELEASE, analyzer="os-release"),
+        analyzed(STATUS, deb("python3-six", "1.16.0-4"), *facts),
+        analyzed(six, Package(type="pypi", name="six", version="1.16.0", ecosystem="PyPI"), analyzer="python"),
+        links=links or {},
+    )
+    return merge_layers([base], [])
+
+
+def test_a_language_package_in_files_of_an_os_package_is_attributed_to_it() -> None:
+    found = {installed.package.name: installed.owned_by for installed in merged(owner([SIX])).packages}
+
+    assert found == {"six": "pkg:deb/debian/python3-six@1.16.0-4?distro=debian-12", "python3-six": None}
+
+
+@pytest.mark.parametrize(
+    "facts", [[], [owner(["elsewhere"])], [owner([SIX], version="2")], [OwnedFiles(type="deb", name="gone", paths=join_paths([SIX]))]]
+)
+def test_a_language_package_that_no_installed_os_package_owns_is_nobodys(facts: list[OwnedFiles]) -> None:
+    assert [installed.owned_by for installed in merged(*facts).packages] == [None, None]
+
+
+def test_owned_paths_are_compared_where_links_lead() -> None:
+    found = merged(
+        owner(["lib/python3/six-1.16.0.egg-info/PKG-INFO"]), six="usr/lib/python3/six-1.16.0.egg-info/PKG-INFO", links={"lib": "usr/lib"}
+    )
+
+    assert [installed.owned_by is None for installed in found.packages] == [True, False]
+
+
+def test_a_package_that_is_also_found_outside_of_os_packages_is_its_own() -> None:
+    both = layer(
+        BASE,
+        analyzed(STATUS, deb("python3-six"), owner([SIX])),
+        *(analyzed(path, Package(type="pypi", name="six", version="1"), analyzer="python") for path in (SIX, "opt/six.egg-info")),
+    )
+
+    assert [installed.owned_by for installed in merge_layers([both], []).packages] == [None, None]
+
+
+def test_software_recognised_by_its_bytes_in_a_file_of_an_os_package_is_not_told_twice() -> None:
+    bash = Package(type="generic", name="bash", version="5.2")
+    facts = [analyzed(STATUS, deb("bash"), OwnedFiles(type="deb", name="bash", paths=join_paths(["bin/bash"])))]
+    image = layer(BASE, *facts, analyzed("bin/bash", bash, analyzer="binaries"))
+    other = layer(BASE, *facts, analyzed("opt/bash", bash, analyzer="binaries"))
+
+    assert [installed.package.type for installed in merge_layers([image], []).packages] == ["deb"]
+    assert [installed.package.type for installed in merge_layers([other], []).packages] == ["deb", "generic"]
+
+
+def test_licences_of_other_records_describe_the_package() -> None:
+    facts = [
+        analyzed(STATUS, deb("bash")),
+        analyzed("usr/share/doc/bash/copyright", OwnedFiles(type="deb", name="bash", licenses=("GPL-3.0",))),
+    ]
+
+    assert merge_layers([layer(BASE, *facts)], []).packages[0].package.licenses == ("GPL-3.0",)

@@ -26,13 +26,23 @@ class Recorder:
     met: list[tuple[str, str, bytes | str]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     wants: bool = True
+    most: int = 1 << 40
+    modes: list[int] = field(default_factory=list)
+    heads: list[bytes] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
 
-    def visit_file(self, path: bytes, size: int) -> bool:
+    def visit_file(self, path: bytes, size: int, mode: int, head: bytes) -> int:
         self.met.append(("file", path.decode(), b"" if self.wants else b"%d" % size))
-        return self.wants
+        self.modes.append(mode)
+        self.heads.append(head)
+        self.pieces.append(b"")
+        return min(self.most, size) if self.wants else 0
 
     def visit_body(self, content: bytes) -> None:
         self.met[-1] = (*self.met[-1][:2], content)
+
+    def visit_piece(self, piece: memoryview) -> None:
+        self.pieces[-1] += piece
 
     def visit_symlink(self, path: bytes, target: bytes) -> None:
         self.met.append(("symlink", path.decode(), target.decode()))
@@ -52,7 +62,7 @@ class Recorder:
 
 def walk(tar: bytes, size: int = 1024**2, recorder: Recorder | None = None, limits: TarLimits | None = None) -> Recorder:
     recorder = recorder or Recorder()
-    stream = TarStream(recorder, limits or TarLimits())
+    stream = TarStream(recorder, limits or TarLimits(), shows_pieces=True)
     for start in range(0, len(tar), size):
         stream.feed(memoryview(tar)[start : start + size])
     stream.close()
@@ -267,3 +277,15 @@ def test_a_damaged_header_is_walked_or_refused(data: st.DataObject) -> None:
         walk(bytes(tar))
     except (InvalidLayer, LimitExceeded):
         return
+
+
+@pytest.mark.parametrize("size", [512, 1024, 4096, 1024**2])
+def test_a_visitor_sees_how_a_file_begins_its_mode_and_as_much_of_it_as_it_asked_for(size: int) -> None:
+    tar = make_tar([Entry("a", b"#!/bin/sh\n" + b"x" * 3000), Entry("b", b""), Entry("c", b"short")])
+    recorder = walk(tar, size, Recorder(most=1000))
+
+    assert [content for _, _, content in recorder.met] == [(b"#!/bin/sh\n" + b"x" * 3000)[:1000], b"", b"short"]
+    assert recorder.modes == [0o644] * 3
+    assert [b"#!/bin/sh".startswith(head[:9]) for head in recorder.heads[:1]] == [True]
+    assert recorder.pieces == [b"#!/bin/sh\n" + b"x" * 3000, b"", b"short"]
+    assert size < 4096 or recorder.heads == [(b"#!/bin/sh\n" + b"x" * 54), b"", b"short"]
