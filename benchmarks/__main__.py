@@ -54,7 +54,7 @@ def main() -> None:
 
 def _commands(host: str, database: Path, report: Path) -> Mapping[str, Sequence[str]]:
     pratique = [str(Path(sys.executable).with_name("pratique"))]
-    scan = [*pratique, "scan", "--plain-http", "--format", "json", "--advisories", str(database), "-o", str(report)]
+    scan = [*pratique, "scan", "--no-cache", "--plain-http", "--format", "json", "--advisories", str(database), "-o", str(report)]
     floor = [sys.executable, "-m", "benchmarks.floor", host, _REPOSITORY, "large"]
     return {
         _FLOOR: [*floor, "1"],

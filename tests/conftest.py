@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
@@ -13,6 +14,14 @@ import pytest
 from pratique.storage.engine import Database
 from tests.support.databases import DatabaseFactory, PostgresFactory, SqliteFactory
 from tests.support.servers import DockerRegistry, PostgreSQL, RabbitMQ, find_tool
+
+_CACHES = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A test meets no result of an earlier one, and leaves none in the home of whoever runs it."""
+    monkeypatch.setenv("PRATIQUE_CACHE_DIR", str(tmp_path_factory.getbasetemp() / f"cache-{next(_CACHES)}"))
 
 
 @pytest.fixture(scope="session")

@@ -12,14 +12,16 @@ Wrong bytes end in coverage, never in an exception: a push of garbage has a verd
 from __future__ import annotations
 
 import asyncio
-import functools
+import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pratique.errors import InputError, InvalidManifest, InvalidReference, LimitExceeded, MissingError
 from pratique.inventory.analyzers import ANALYZERS
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
+from pratique.inventory.entry_point import DEFAULT_PATH, EntryPoint
+from pratique.inventory.file_account import FileAccount, FileEntry, account_files, list_files
 from pratique.inventory.inventory import Inventory
 from pratique.inventory.layer_result import LayerResult
 from pratique.inventory.layer_stack import ScannedLayer
@@ -66,13 +68,16 @@ class MemoryLayerStore:
 class InspectedImage:
     """One image (or what claimed to be one). `config` is None when it could not be read; then `inventory` holds only the gap.
 
-    `digest` is None when not even the manifest could be fetched and the reference names none.
+    `digest` is None when not even the manifest could be fetched and the reference names none. `account` sums up the image's files and `files` lists them, as far as
+    the scanner was asked for it.
     """
 
     digest: Digest | None
     manifest: Manifest | None
     config: ImageConfig | None
     inventory: Inventory
+    account: FileAccount | None = None
+    files: tuple[FileEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +99,28 @@ class Inspection:
         return not self.images
 
 
+class FileScope(enum.Enum):
+    """What is told about an image's files: nothing; their number by what is known of them; that with contents compared; and all of it with every file listed."""
+
+    NONE = "none"
+    SUMMARY = "summary"
+    COMPARED = "compared"
+    ALL = "all"
+
+    @property
+    def compares_contents(self) -> bool:
+        """Tell whether every file is hashed."""
+        return self in {FileScope.COMPARED, FileScope.ALL}
+
+
 class Scanner:
     """Reads images through worker processes; layers come from `store` where it knows them."""
 
-    def __init__(self, pool: LayerPool, store: LayerStore) -> None:
+    def __init__(self, pool: LayerPool, store: LayerStore, *, files: FileScope = FileScope.NONE) -> None:
+        """Keep what is given. `store` must not hold results with contents under the same key as those without."""
         self._pool = pool
         self._store = store
+        self._files = files
 
     async def inspect(self, source: ImageSource, *, platform: str = "all", root: Digest | None = None) -> Inspection:
         """Inspect what `source` names; `platform` is `os/arch[/variant]` or `all`. `root` names the digest to report if nothing can be fetched.
@@ -124,9 +145,16 @@ class Scanner:
         except (InputError, MissingError) as error:
             return _unreadable("config", error, digest=manifest.descriptor.digest, manifest=manifest)
         scanned = await self._scan_layers(source, layers)
-        merge = functools.partial(merge_layers, scanned, ANALYZERS)
-        inventory = await asyncio.to_thread(merge)
-        return InspectedImage(digest=manifest.descriptor.digest, manifest=manifest, config=config, inventory=inventory)
+        inventory = await asyncio.to_thread(merge_layers, scanned, ANALYZERS)
+        image = InspectedImage(digest=manifest.descriptor.digest, manifest=manifest, config=config, inventory=inventory)
+        return await asyncio.to_thread(self._account, image, scanned, config)
+
+    def _account(self, image: InspectedImage, layers: Sequence[ScannedLayer], config: ImageConfig) -> InspectedImage:
+        if self._files is FileScope.NONE:
+            return image
+        files = tuple(list_files(layers, image.inventory))
+        account = account_files(files, layers, _entry_point(config))
+        return replace(image, account=account, files=files if self._files is FileScope.ALL else ())
 
     async def _scan_layers(self, source: ImageSource, layers: Sequence[Layer]) -> list[ScannedLayer]:
         known = await self._store.load([str(layer.descriptor.digest) for layer in layers])
@@ -146,7 +174,7 @@ class Scanner:
             return source.stream_blob(layer.descriptor)
 
         try:
-            result = await self._pool.scan(layer, stream)
+            result = await self._pool.scan(layer, stream, compares_contents=self._files.compares_contents)
         except (InputError, MissingError) as error:
             return ScannedLayer(digest=digest, result=None, gap=_gap("layer", f"{digest}: {error}"))
         await self._store.record(digest, result)
@@ -156,6 +184,11 @@ class Scanner:
 def unreadable_inspection(digest: Digest, reason: str) -> Inspection:
     """What there is to record of an image that could not be inspected at all."""
     return Inspection(root=None, images=(_unreadable("image", reason, digest=digest),), artifacts=())
+
+
+def _entry_point(config: ImageConfig) -> EntryPoint:
+    path = next((value for name, _, value in (entry.partition("=") for entry in config.env) if name == "PATH"), "")
+    return EntryPoint(command=(*config.entrypoint, *config.cmd), path=path or DEFAULT_PATH, directory=config.working_dir or "/")
 
 
 def _claim(layer: Layer) -> tuple[object, ...]:

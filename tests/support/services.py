@@ -28,7 +28,7 @@ from pratique.runtime.advisory_file import AdvisoryFile
 from pratique.runtime.layer_pool import LayerPool
 from pratique.runtime.metrics import REGISTRY
 from pratique.runtime.settings import ScannerSettings
-from pratique.scanning import Scanner
+from pratique.scanning import FileScope, Scanner
 from pratique.signing.keys import AdmissionKey, AttestationKey, SigningKey, SigningKeys
 from pratique.storage.engine import Database
 from pratique.storage.findings import record_coverage
@@ -167,7 +167,7 @@ class Bench:
         return ScanWorker(
             database=self.database,
             registries=registries or self.registries,
-            scanner=Scanner(pool, DatabaseLayerStore(self.database)),
+            scanner=Scanner(pool, DatabaseLayerStore(self.database), files=FileScope.SUMMARY),
             recorder=Recorder(self.database, AdvisoryFile(advisories) if advisories else None),
             settings=ScannerSettings(**settings),
             name=name,

@@ -15,9 +15,10 @@ from pratique.inventory.inventory import Inventory
 from pratique.inventory.package import Distribution, InstalledPackage
 from pratique.oci.reference import Reference
 from pratique.policy.verdict import Verdict
-from pratique.reports.report import Report, Target, sorted_findings
+from pratique.reports.file_document import read_account
+from pratique.reports.report import ImageFiles, Report, Target, sorted_findings
 from pratique.storage.findings import load_coverage, load_findings
-from pratique.storage.images import load_image, load_index_children, load_inventory
+from pratique.storage.images import load_files, load_image, load_index_children, load_inventory
 from pratique.storage.queries import StatusView, load_status
 
 _MAX_DEPTH = 4  # indexes in indexes: one that names itself must end
@@ -76,7 +77,8 @@ async def load_report(session: AsyncSession, reference: Reference, digest: str, 
     """Load everything that a report shows of an image."""
     contents = await load_contents(session, digest)
     findings, coverage = await load_findings(session, digest), await load_coverage(session, digest)
-    return make_report(str(reference), digest, contents, findings, coverage, verdict)
+    report = make_report(str(reference), digest, contents, findings, coverage, verdict)
+    return replace(report, files=await _load_files(session, digest))
 
 
 def make_report(  # noqa: PLR0913, PLR0917
@@ -104,3 +106,16 @@ async def _load_inventories(session: AsyncSession, digest: str, depth: int = 0) 
         return [(str(image.platform) if image.platform else "", inventory)]
     children = [child.digest for child in await load_index_children(session, digest) if not child.is_attestation]
     return [found for child in dict.fromkeys(children) for found in await _load_inventories(session, child, depth + 1)]
+
+
+async def _load_files(session: AsyncSession, digest: str, depth: int = 0) -> tuple[ImageFiles, ...]:
+    """Load what is known of the files of the images behind a digest."""
+    image = await load_image(session, digest)
+    if image is None or depth == _MAX_DEPTH:
+        return ()
+    document = await load_files(session, digest)
+    if document is not None:
+        platform = str(image.platform) if image.platform else None
+        return (ImageFiles(digest=digest, platform=platform, account=read_account(document)),)
+    children = [child.digest for child in await load_index_children(session, digest) if not child.is_attestation]
+    return tuple([found for child in dict.fromkeys(children) for found in await _load_files(session, child, depth + 1)])

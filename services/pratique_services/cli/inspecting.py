@@ -11,7 +11,8 @@ from pratique.registry.access import RegistryAccess
 from pratique.registry.client import Registries
 from pratique.registry.targets import open_source
 from pratique.runtime.layer_pool import LayerPool
-from pratique.scanning import Inspection, MemoryLayerStore, Scanner
+from pratique.scanning import FileScope, Inspection, Scanner
+from pratique_services.cli.layer_cache import open_layer_store
 
 LOCAL = ("oci:", "docker-archive:", "dir:")
 """How targets begin that are no references into a registry."""
@@ -26,7 +27,9 @@ async def inspect_target(pool: LayerPool, options: argparse.Namespace) -> Inspec
     try:
         source = open_source(options.target, registries)
         try:
-            inspection = await Scanner(pool, MemoryLayerStore()).inspect(source, platform=options.platform)
+            scope = FileScope(options.files)
+            store = open_layer_store(options, compares_contents=scope.compares_contents)
+            inspection = await Scanner(pool, store, files=scope).inspect(source, platform=options.platform)
         finally:
             await source.close()
     finally:

@@ -23,7 +23,7 @@ from pratique.policy.parse import parse_policy
 from pratique.policy.policy import Policy, PolicyDocument, default_policy, select_policy
 from pratique.policy.subject import Subject
 from pratique.policy.verdict import Verdict
-from pratique.reports.report import Report, Target, sorted_findings
+from pratique.reports.report import ImageFiles, Report, Target, sorted_findings
 from pratique.scanning import InspectedImage, Inspection
 from pratique_services.cli.inspecting import LOCAL
 
@@ -37,7 +37,11 @@ class InventoryReporter:
     def report(self, inspection: Inspection) -> Report:
         """Make a report without findings and verdict."""
         return Report(
-            target=_target(self.target, inspection), packages=_packages(inspection), findings=(), coverage=_coverage_of(inspection)
+            target=_target(self.target, inspection),
+            packages=_packages(inspection),
+            findings=(),
+            coverage=_coverage_of(inspection),
+            files=_files(inspection),
         )
 
 
@@ -63,12 +67,25 @@ class Judge:
         Raises SettingsError for a policy that cannot be read.
         """
         packages = _packages(inspection)
-        matched, matching = _match(self.database, [installed.package for installed in packages])
+        matched, matching = _match(self.database, [installed.package for installed in packages if installed.owned_by is None])
         findings = sorted_findings((*_placed(matched, inspection), *_eol(inspection)))
         coverage = _coverage_of(inspection).with_items(matching.items, matching.feeds)
         target = _target(self.options.target, inspection)
         verdict = _judge(self.options, findings, coverage, target)
-        return Report(target=target, packages=packages, findings=findings, coverage=coverage, verdict=verdict)
+        return Report(target=target, packages=packages, findings=findings, coverage=coverage, verdict=verdict, files=_files(inspection))
+
+
+def _files(inspection: Inspection) -> tuple[ImageFiles, ...]:
+    return tuple(
+        ImageFiles(
+            digest=str(image.digest) if image.digest else None,
+            platform=str(image.config.platform) if image.config else None,
+            account=image.account,
+            files=image.files,
+        )
+        for image in inspection.images
+        if image.account is not None
+    )
 
 
 def _packages(inspection: Inspection) -> tuple[InstalledPackage, ...]:

@@ -75,11 +75,18 @@ def _add_scan(commands: _Commands) -> None:
     threshold.add_argument("--policy", type=Path, metavar="FILE", help="judge by a policy document")
     scan.add_argument("--fixable-only", action="store_true", help="with --fail-on: count only findings that an update ends")
     scan.add_argument("--advisories", type=Path, metavar="FILE", help="compiled database (default: PRATIQUE_ADVISORIES)")
+    scan.add_argument(
+        "--files",
+        action="store_const",
+        const="all",
+        default="summary",
+        help="list every file with what it is, and compare contents with what package managers recorded (slower)",
+    )
     scan.set_defaults(command="scan:scan")
     sbom = commands.add_parser("sbom", help="list what is installed in an image")
     _add_target(sbom)
     sbom.add_argument("--format", choices=SBOM_FORMATS, default="cyclonedx", help="default: cyclonedx")
-    sbom.set_defaults(command="scan:sbom")
+    sbom.set_defaults(command="scan:sbom", files="none")
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +95,10 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--platform", default="all", metavar="OS/ARCH", help="one platform of an index, or `all` (default)")
     parser.add_argument("--plain-http", action="store_true", help="speak http to the registry of TARGET")
+    parser.add_argument("--no-cache", action="store_true", help="read every layer anew, and keep no results of layers")
+    parser.add_argument(
+        "--cache-dir", type=Path, metavar="DIR", help="where results of layers are kept (default: PRATIQUE_CACHE_DIR, ~/.cache/pratique)"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of standard output")
 
 

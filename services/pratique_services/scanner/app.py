@@ -10,7 +10,7 @@ from pratique.runtime.concurrency import run_together
 from pratique.runtime.consuming import counted
 from pratique.runtime.layer_pool import LayerPool
 from pratique.runtime.resources import Resources
-from pratique.scanning import Scanner
+from pratique.scanning import FileScope, Scanner
 from pratique_services.scanner.consumer import ScanWorker, worker_name
 from pratique_services.scanner.layer_store import DatabaseLayerStore
 from pratique_services.scanner.recording import Recorder
@@ -19,12 +19,13 @@ from pratique_services.scanner.recording import Recorder
 async def run(resources: Resources) -> None:
     """Scan until cancelled."""
     settings = resources.settings
+    scope = FileScope.COMPARED if settings.scanner.compare_files else FileScope.SUMMARY
     advisories = AdvisoryFile(settings.advisories) if settings.advisories else None
     async with LayerPool(workers=settings.scanner.workers or os.cpu_count() or 1) as pool:
         worker = ScanWorker(
             database=resources.database,
             registries=resources.registries,
-            scanner=Scanner(pool, DatabaseLayerStore(resources.database)),
+            scanner=Scanner(pool, DatabaseLayerStore(resources.database, compares_contents=scope.compares_contents), files=scope),
             recorder=Recorder(resources.database, advisories),
             settings=settings.scanner,
             name=worker_name(),

@@ -17,11 +17,20 @@ from pratique.inventory.eol import eol_findings
 from pratique.inventory.inventory import Inventory
 from pratique.oci.digest import Digest
 from pratique.oci.manifest import Descriptor, ImageConfig, Index
+from pratique.reports.file_document import account_document
 from pratique.runtime.advisory_file import AdvisoryFile
 from pratique.scanning import InspectedImage, Inspection
 from pratique.storage.engine import Database
 from pratique.storage.findings import record_coverage, record_inspections
-from pratique.storage.images import RecordedImage, load_image, load_index_children, load_inventory, record_image, record_inventory
+from pratique.storage.images import (
+    RecordedImage,
+    load_image,
+    load_index_children,
+    load_inventory,
+    record_files,
+    record_image,
+    record_inventory,
+)
 from pratique.storage.matches import load_unmatched_packages, record_matches
 
 MATCHING = "matching"
@@ -57,6 +66,8 @@ class Recorder:
                 return known
             await record_image(session, _recorded_image(image, digest))
             await record_inventory(session, digest, image.inventory, ANALYZERS_KEY)
+            if image.account is not None:
+                await record_files(session, digest, account_document(image.account))
             await record_inspections(session, digest, eol_findings(image.inventory.distribution))
         return {digest: image.inventory}
 
@@ -74,7 +85,7 @@ class Recorder:
         async with self._database.reading() as session:
             unmatched = await load_unmatched_packages(session, digest, snapshot)
         fresh = await asyncio.to_thread(database.match_all, [package for _, package in unmatched])
-        packages = [installed.package for installed in inventory.packages]
+        packages = [installed.package for installed in inventory.packages if installed.owned_by is None]
         gaps = (await asyncio.to_thread(database.match_all, packages)).gaps
         # what was left out for the number of findings stays unmatched: other images have those packages too
         matches = [(row, findings) for (row, _), findings in zip(unmatched, fresh.findings, strict=False)]

@@ -94,7 +94,7 @@ class LayerResult:
         """
         try:
             return _DECODER.decode(_unpack(content))
-        except (msgspec.DecodeError, UnicodeError, IsalError) as error:
+        except (msgspec.DecodeError, UnicodeError, IsalError) as error:  # type: ignore[misc] # isal declares its error as a plain object
             raise InvalidMessage(f"stored layer result cannot be read: {error}") from error
 
 

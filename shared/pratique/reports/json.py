@@ -12,7 +12,8 @@ from pratique.findings import Finding, count_by_severity
 from pratique.inventory.coverage import Coverage
 from pratique.inventory.package import InstalledPackage
 from pratique.policy.verdict import Verdict
-from pratique.reports.report import SCHEMA_VERSION, Report
+from pratique.reports.file_document import account_document
+from pratique.reports.report import SCHEMA_VERSION, ImageFiles, Report
 
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 
@@ -37,6 +38,7 @@ def report_document(report: Report) -> Mapping[str, Any]:
         "packages": [package_document(package) for package in report.packages],
         "findings": [finding_document(finding) for finding in report.findings],
         "coverage": coverage_document(report.coverage),
+        "files": [files_document(image) for image in report.files],
         "summary": count_by_severity(report.findings),
         "recommendations": list(report.recommendations),
         "verdict": verdict_document(report.verdict) if report.verdict else None,
@@ -56,6 +58,30 @@ def package_document(installed: InstalledPackage) -> Mapping[str, Any]:
         "source": source,
         "layer": installed.layer,
         "paths": list(installed.paths),
+        "architecture": package.architecture,
+        "vendor": package.vendor,
+        "licenses": list(package.licenses),
+        "cpes": list(package.cpes),
+        "owned_by": installed.owned_by,
+    }
+
+
+def files_document(image: ImageFiles) -> Mapping[str, Any]:
+    """Build one entry of `files`."""
+    return {
+        "digest": image.digest,
+        "platform": image.platform,
+        **account_document(image.account),
+        "entries": [
+            {
+                "path": entry.path,
+                "state": str(entry.state),
+                "layer": entry.layer,
+                "owner": entry.owner,
+                "executable": entry.executable is not None,
+            }
+            for entry in image.files
+        ],
     }
 
 

@@ -9,6 +9,7 @@ from pratique.advisories.versions import compare
 from pratique.errors import InvalidVersion
 from pratique.findings import Finding
 from pratique.inventory.coverage import Coverage
+from pratique.inventory.file_account import FileAccount, FileEntry
 from pratique.inventory.package import Distribution, InstalledPackage
 from pratique.policy.verdict import Verdict
 
@@ -28,14 +29,25 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFiles:
+    """What is known of the files of one image of the target, and all of them (by path) if they were asked for."""
+
+    digest: str | None
+    platform: str | None
+    account: FileAccount
+    files: tuple[FileEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything known about a target. `packages` are sorted by purl, `findings` worst first."""
+    """Everything known about a target. `packages` are sorted by purl, `findings` worst first; `files` has an entry an image, or none where files were not looked at."""
 
     target: Target
     packages: tuple[InstalledPackage, ...]
     findings: tuple[Finding, ...]
     coverage: Coverage
     verdict: Verdict | None = None
+    files: tuple[ImageFiles, ...] = ()
 
     @property
     def recommendations(self) -> tuple[str, ...]:

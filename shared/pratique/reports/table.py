@@ -14,6 +14,7 @@ from rich.text import Text
 from pratique.findings import Finding, Severity, count_by_severity
 from pratique.inventory.coverage import CoverageStatus
 from pratique.policy.verdict import Verdict, VerdictStatus
+from pratique.reports.file_lines import print_files
 from pratique.reports.printable import printable
 from pratique.reports.report import Report
 
@@ -49,6 +50,7 @@ def render_table(report: Report, *, width: int | None = None, color: bool = Fals
         console.print(_findings_table(report.findings, console.width))
     console.print(_summary(report))
     _print_gaps(console, report)
+    print_files(console, report)
     for advice in report.recommendations[:5]:
         console.print(Text.assemble(("→ ", "bold"), printable(advice)))
     if report.verdict is not None:

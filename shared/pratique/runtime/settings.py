@@ -110,8 +110,12 @@ class OwnerSettings(_Section, frozen=True, kw_only=True):
 
 
 class ScannerSettings(_Section, frozen=True, kw_only=True):
-    """`concurrency` scans at once per process; `workers` processes that read layers (0: one a core); `timeout` and `lease` in seconds."""
+    """`concurrency` scans at once per process; `workers` processes that read layers (0: one a core); `timeout` and `lease` in seconds.
 
+    `compare_files` hashes every file and compares it with what package managers recorded: modified files are told then, and a layer takes twice as long once.
+    """
+
+    compare_files: bool = False
     concurrency: _Count = 4
     workers: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
     timeout: _Seconds = 1800

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.oci.manifest import Descriptor, Platform
@@ -21,10 +21,12 @@ __all__ = [
     "IndexChild",
     "RecordedImage",
     "has_inventory",
+    "load_files",
     "load_image",
     "load_index_children",
     "load_inventory",
     "load_inventory_digest",
+    "record_files",
     "record_image",
     "record_inventory",
 ]
@@ -85,6 +87,17 @@ async def load_image(session: AsyncSession, image_digest: DigestLike) -> Recorde
         config=row.config,
         layers=tuple(row.layers),
     )
+
+
+async def record_files(session: AsyncSession, image_digest: DigestLike, files: Mapping[str, Any]) -> None:
+    """Store the JSON summary of an image's files in place of an earlier one."""
+    query = update(Image).where(Image.digest == str(image_digest)).values(files=dict(files))
+    await session.execute(query.execution_options(synchronize_session=False))
+
+
+async def load_files(session: AsyncSession, image_digest: DigestLike) -> Mapping[str, Any] | None:
+    """Load the summary of an image's files; None where there is none."""
+    return (await session.execute(select(Image.files).where(Image.digest == str(image_digest)))).scalar_one_or_none()
 
 
 async def load_index_children(session: AsyncSession, image_digest: DigestLike) -> tuple[IndexChild, ...]:

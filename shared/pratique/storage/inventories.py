@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import delete, select, update
@@ -25,12 +25,20 @@ SECTION = "inventory"
 """The coverage section that an inventory brings."""
 
 
+class _Evidence(NamedTuple):
+    """Where a package of an image comes from."""
+
+    layer: str | None
+    paths: list[str]
+    owned_by: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
     """An inventory ready to be written: clean packages by key, with evidence, and the digest of all."""
 
     packages: Mapping[str, Package]
-    evidence: Mapping[str, tuple[str | None, list[str]]]
+    evidence: Mapping[str, _Evidence]
     distribution: dict[str, Any] | None
     digest: str
 
@@ -63,16 +71,18 @@ async def load_inventory(session: AsyncSession, image_digest: DigestLike) -> Inv
     if image is None:
         return None
     rows = (
-        select(PackageModel, ImagePackage.paths, Layer.digest)
+        select(PackageModel, ImagePackage.paths, ImagePackage.owned_by, Layer.digest)
         .join(ImagePackage, ImagePackage.package_id == PackageModel.id)
         .outerjoin(Layer, Layer.id == ImagePackage.layer_id)
         .where(ImagePackage.image_id == image.id)
     )
-    found = [(row, paths, layer) for row, paths, layer in (await session.execute(rows))]
-    found.sort(key=lambda entry: (entry[0].purl, entry[0].key))
+    found = sorted((await session.execute(rows)).all(), key=lambda entry: (entry[0].purl, entry[0].key))
     return Inventory(
         distribution=None if image.distribution is None else msgspec.convert(image.distribution, Distribution),
-        packages=tuple(InstalledPackage(package=read_package(row), paths=tuple(paths), layer=layer) for row, paths, layer in found),
+        packages=tuple(
+            InstalledPackage(package=read_package(row), paths=tuple(paths), layer=layer, owned_by=owned_by)
+            for row, paths, owned_by, layer in found
+        ),
         coverage=await load_section(session, image.id, SECTION),
     )
 
@@ -100,16 +110,18 @@ async def load_inventory_digest(session: AsyncSession, image_digest: DigestLike)
 
 def _prepare(inventory: Inventory) -> _Prepared:
     packages: dict[str, Package] = {}
-    evidence: dict[str, tuple[str | None, list[str]]] = {}
+    evidence: dict[str, _Evidence] = {}
     for installed in inventory.packages:
         package = clean_package(installed.package)
         key = hash_package(package)
-        # Two that differ only in what the databases refuse are one after cleaning.
-        layer, paths = evidence.get(key, (installed.layer, []))
+        # Two that differ only in what the databases refuse are one after cleaning, and somebody's own if either is.
+        owner = clean_text(installed.owned_by) if installed.owned_by else None
+        known = evidence.get(key, _Evidence(installed.layer, [], owner))
         packages[key] = package
-        evidence[key] = (layer, list(dict.fromkeys((*paths, *map(clean_text, installed.paths)))))
+        paths = list(dict.fromkeys((*known.paths, *map(clean_text, installed.paths))))
+        evidence[key] = _Evidence(known.layer, paths, owner and known.owned_by)
     distribution = None if inventory.distribution is None else clean_json(msgspec.to_builtins(inventory.distribution))
-    content = [distribution, sorted((key, layer, paths) for key, (layer, paths) in evidence.items()), _coverage_of(inventory)]
+    content = [distribution, sorted((key, *where) for key, where in evidence.items()), _coverage_of(inventory)]
     return _Prepared(packages=packages, evidence=evidence, distribution=distribution, digest=f"sha256:{hash_json(content)}")
 
 
@@ -118,12 +130,18 @@ def _coverage_of(inventory: Inventory) -> Any:  # noqa: ANN401 - JSON
 
 
 async def _replace_packages(session: AsyncSession, image_id: int, prepared: _Prepared) -> None:
-    layers = await _record_layers(session, {layer for layer, _ in prepared.evidence.values() if layer is not None})
+    layers = await _record_layers(session, {where.layer for where in prepared.evidence.values() if where.layer is not None})
     ids = await record_packages(session, prepared.packages)
     await session.execute(delete(ImagePackage).where(ImagePackage.image_id == image_id))
     rows = (
-        {"image_id": image_id, "package_id": ids[key], "layer_id": None if layer is None else layers[layer], "paths": paths}
-        for key, (layer, paths) in prepared.evidence.items()
+        {
+            "image_id": image_id,
+            "package_id": ids[key],
+            "layer_id": None if where.layer is None else layers[where.layer],
+            "paths": where.paths,
+            "owned_by": where.owned_by,
+        }
+        for key, where in prepared.evidence.items()
     )
     await insert_missing(session, ImagePackage, sorted(rows, key=lambda row: row["package_id"]))
 

@@ -34,7 +34,7 @@ _MATCH = ("severity", "severity_source", "aliases", "installed", "fixed_in", "st
 async def load_unmatched_packages(session: AsyncSession, image_digest: DigestLike, database_digest: str) -> list[tuple[int, Package]]:
     """Load an image's packages (an index: its children's) that were not matched with this advisory database."""
     members = await load_members(session, image_digest)
-    inside = select(ImagePackage.package_id).where(ImagePackage.image_id.in_(members.ids))
+    inside = select(ImagePackage.package_id).where(ImagePackage.image_id.in_(members.ids), ImagePackage.owned_by.is_(None))
     query = select(PackageModel).where(PackageModel.id.in_(inside), _is_unmatched(database_digest)).order_by(PackageModel.id)
     return await load_packages(session, query)
 
@@ -95,7 +95,11 @@ async def load_images_of_packages(
     ids = list(package_ids)
     if len(ids) > MAX_PACKAGE_IDS:
         raise LimitExceeded(f"expected at most {MAX_PACKAGE_IDS} packages in one question, got {len(ids)}")
-    holders = select(Image.digest).join(ImagePackage, ImagePackage.image_id == Image.id).where(ImagePackage.package_id.in_(ids))
+    holders = (
+        select(Image.digest)
+        .join(ImagePackage, ImagePackage.image_id == Image.id)
+        .where(ImagePackage.package_id.in_(ids), ImagePackage.owned_by.is_(None))
+    )
     query = select_places(holders).order_by(DecisionModel.repository_id, DecisionModel.image_digest).limit(limit)
     if after is not None:
         query = query.where(tuple_(DecisionModel.repository_id, DecisionModel.image_digest) > after)

@@ -30,6 +30,9 @@ def clean_package(package: Package) -> Package:
         source_name=None if package.source_name is None else clean_text(package.source_name),
         source_version=None if package.source_version is None else clean_text(package.source_version),
         qualifiers=clean_json(package.qualifiers),
+        vendor=clean_text(package.vendor),
+        licenses=tuple(map(clean_text, package.licenses)),
+        cpes=tuple(map(clean_text, package.cpes)),
     )
 
 
@@ -56,7 +59,10 @@ def hash_matching(ecosystem: str, name: str) -> str:
 
 
 async def record_packages(session: AsyncSession, packages: Mapping[str, Package]) -> dict[str, int]:
-    """Record clean packages, given by `hash_package`, where they are new; answer the ids of all of them by that."""
+    """Record clean packages, given by `hash_package`, where they are new; answer the ids of all of them by that.
+
+    Vendor, licences and CPEs describe and do not tell apart: those of the first record stay.
+    """
     ids = await _load_ids(session, packages)
     missing = sorted(packages.keys() - ids.keys())
     if missing:
@@ -82,6 +88,9 @@ def read_package(row: PackageModel) -> Package:
         source_name=row.source_name,
         source_version=row.source_version,
         qualifiers=row.qualifiers,
+        vendor=row.vendor or "",
+        licenses=tuple(row.licenses or ()),
+        cpes=tuple(row.cpes or ()),
     )
 
 
@@ -106,5 +115,8 @@ def _describe(key: str, package: Package) -> dict[str, Any]:
         "source_name": package.source_name,
         "source_version": package.source_version,
         "qualifiers": dict(package.qualifiers),
+        "vendor": package.vendor or None,
+        "licenses": list(package.licenses) or None,
+        "cpes": list(package.cpes) or None,
         "purl": package.purl,
     }

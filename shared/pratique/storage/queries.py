@@ -259,7 +259,7 @@ def _select_affected(column: InstrumentedAttribute[str], vulnerability: str) -> 
         .join(PackageModel, PackageModel.id == ImagePackage.package_id)
         .join(PackageAdvisory, PackageAdvisory.package_id == PackageModel.id)
         .join(AdvisoryAlias, AdvisoryAlias.advisory_id == PackageAdvisory.advisory_id)
-        .where(AdvisoryAlias.alias == shorten_key(vulnerability))
+        .where(AdvisoryAlias.alias == shorten_key(vulnerability), ImagePackage.owned_by.is_(None))
     )
 
 

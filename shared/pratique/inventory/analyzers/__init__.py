@@ -13,7 +13,7 @@ from pratique.inventory.analyzers.node import ANALYZER as NODE
 from pratique.inventory.analyzers.os_release import ANALYZER as OS_RELEASE
 from pratique.inventory.analyzers.python import ANALYZER as PYTHON
 
-PASS_VERSION = 1
+PASS_VERSION = 2
 """Raise it whenever the walk over a layer would record something else for the same bytes and the same analyzers."""
 
 ANALYZERS: tuple[Analyzer, ...] = (OS_RELEASE, APK, DPKG, NODE, PYTHON)
@@ -21,3 +21,8 @@ ANALYZERS: tuple[Analyzer, ...] = (OS_RELEASE, APK, DPKG, NODE, PYTHON)
 
 ANALYZERS_KEY: str = ";".join([f"pass={PASS_VERSION}", *sorted(f"{analyzer.name}={analyzer.version}" for analyzer in ANALYZERS)])
 """Stable text of what a layer result was computed with: `pass=1;apk=1;dpkg=1;…`."""
+
+
+def results_key(*, compares_contents: bool) -> str:
+    """Name what a layer's result depends on, for passes that compare contents or do not."""
+    return f"{ANALYZERS_KEY};contents" if compares_contents else ANALYZERS_KEY

@@ -31,6 +31,7 @@ class Image(Base):
     distribution: Mapped[dict[str, Any] | None]
     analyzers_key: Mapped[str | None]
     inventory_digest: Mapped[str | None]
+    files: Mapped[dict[str, Any] | None]
     recorded_at: Mapped[dt.datetime]
 
 
@@ -90,12 +91,18 @@ class PackageModel(Base):
     source_name: Mapped[str | None]
     source_version: Mapped[str | None]
     qualifiers: Mapped[dict[str, Any]]
+    vendor: Mapped[str | None]
+    licenses: Mapped[list[Any] | None]
+    cpes: Mapped[list[Any] | None]
     purl: Mapped[str]
     matched_with: Mapped[str | None]
 
 
 class ImagePackage(Base):
-    """A package that is in an image after whiteouts, with the layer that introduced it and the paths of its evidence."""
+    """A package that is in an image after whiteouts, with the layer that introduced it and the paths of its evidence.
+
+    `owned_by` is the purl of the OS package that brought it: such a package has no findings of its own.
+    """
 
     __tablename__ = "image_package"
     __table_args__ = (Index(None, "package_id", "image_id"),)
@@ -104,6 +111,7 @@ class ImagePackage(Base):
     package_id: Mapped[int] = mapped_column(Serial, ForeignKey("package.id"), primary_key=True)
     layer_id: Mapped[int | None] = mapped_column(Serial, ForeignKey("layer.id"))
     paths: Mapped[list[Any]]
+    owned_by: Mapped[str | None]
 
 
 class AdvisoryModel(Base):
