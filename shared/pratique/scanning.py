@@ -14,14 +14,16 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from pratique.errors import InputError, InvalidManifest, InvalidReference, LimitExceeded, MissingError
-from pratique.inventory.analyzers import ANALYZERS
+from pratique.inventory.analyzer import select_analyzers
+from pratique.inventory.analyzers import REGISTERED
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
 from pratique.inventory.entry_point import DEFAULT_PATH, EntryPoint
-from pratique.inventory.file_account import FileAccount, FileEntry, account_files, list_files
+from pratique.inventory.file_account import FileAccount, FileEntry, account_files, list_files, survey_files
+from pratique.inventory.image_view import view_image
 from pratique.inventory.inventory import Inventory
 from pratique.inventory.layer_result import LayerResult
 from pratique.inventory.layer_stack import ScannedLayer
@@ -145,16 +147,20 @@ class Scanner:
         except (InputError, MissingError) as error:
             return _unreadable("config", error, digest=manifest.descriptor.digest, manifest=manifest)
         scanned = await self._scan_layers(source, layers)
-        inventory = await asyncio.to_thread(merge_layers, scanned, ANALYZERS)
-        image = InspectedImage(digest=manifest.descriptor.digest, manifest=manifest, config=config, inventory=inventory)
-        return await asyncio.to_thread(self._account, image, scanned, config)
+        inventory, account, files = await asyncio.to_thread(self._sum_up, scanned, config)
+        digest = manifest.descriptor.digest
+        return InspectedImage(digest=digest, manifest=manifest, config=config, inventory=inventory, account=account, files=files)
 
-    def _account(self, image: InspectedImage, layers: Sequence[ScannedLayer], config: ImageConfig) -> InspectedImage:
+    def _sum_up(self, layers: Sequence[ScannedLayer], config: ImageConfig) -> tuple[Inventory, FileAccount | None, tuple[FileEntry, ...]]:
+        view = view_image(layers)
+        inventory = merge_layers(view, select_analyzers(REGISTERED, compares_contents=self._files.compares_contents))
         if self._files is FileScope.NONE:
-            return image
-        files = tuple(list_files(layers, image.inventory))
-        account = account_files(files, layers, _entry_point(config))
-        return replace(image, account=account, files=files if self._files is FileScope.ALL else ())
+            return inventory, None, ()
+        if self._files is FileScope.SUMMARY:
+            return inventory, survey_files(view, inventory, _entry_point(config)), ()
+        files = tuple(list_files(view, inventory))
+        account = account_files(files, view, _entry_point(config))
+        return inventory, account, files if self._files is FileScope.ALL else ()
 
     async def _scan_layers(self, source: ImageSource, layers: Sequence[Layer]) -> list[ScannedLayer]:
         known = await self._store.load([str(layer.descriptor.digest) for layer in layers])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pratique.inventory.package import Distribution, Package, PackageDetails
 
@@ -61,6 +62,7 @@ class Analyzer:
     `version` is stored with every result: raise it whenever `parse` would answer differently for the same bytes. `parse` raises InputError for a file
     that it cannot read; what it yielded before that counts, and the file is recorded as a gap in Coverage. Files larger than `max_bytes` are not read
     and are a gap, unless `head_bytes` is set: then `parse` gets that many first bytes of them, and says itself whether more was needed.
+    With `needs_contents` it runs only where the contents of files are compared with what was recorded: it reads digests and nothing else.
     """
 
     name: str
@@ -69,3 +71,21 @@ class Analyzer:
     parse: Callable[[LayerFile], Iterator[Fact]]
     max_bytes: int = 64 * 1024 * 1024
     head_bytes: int = 0
+    needs_contents: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyzerId:
+    """What is told of an analyzer without importing it."""
+
+    name: str
+    version: int
+    needs_contents: bool = False
+
+
+AnalyzerT = TypeVar("AnalyzerT", Analyzer, AnalyzerId)
+
+
+def select_analyzers(analyzers: Sequence[AnalyzerT], *, compares_contents: bool) -> tuple[AnalyzerT, ...]:
+    """Return the analyzers that run in a pass that compares contents, or does not."""
+    return tuple(analyzer for analyzer in analyzers if compares_contents or not analyzer.needs_contents)

@@ -22,7 +22,14 @@ OS_RELEASES = (
 )
 LSB_RELEASES = ("etc/lsb-release", "etc/openwrt_release")
 RELEASE_LINES = (
-    *("etc/oracle-release", "etc/rocky-release", "etc/almalinux-release", "etc/centos-release", "etc/fedora-release", "usr/lib/fedora-release"),
+    *(
+        "etc/oracle-release",
+        "etc/rocky-release",
+        "etc/almalinux-release",
+        "etc/centos-release",
+        "etc/fedora-release",
+        "usr/lib/fedora-release",
+    ),
     *("etc/mageia-release", "etc/photon-release", "etc/mariner-release", "etc/azurelinux-release", "etc/SuSE-release"),
     *("etc/system-release", "usr/lib/system-release", "etc/redhat-release", "etc/gentoo-release", "etc/slackware-version"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pratique.inventory.layer_stack import PathResolver
+from pratique.inventory.path_resolver import PathResolver
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What runtimes search where the image sets no PATH (containerd, Docker)."""

@@ -16,16 +16,16 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pratique.inventory.entry_point import EntryPoint, find_entry_files
+from pratique.inventory.image_view import ImageView
 from pratique.inventory.inventory import Inventory
 from pratique.inventory.layer_contents import RECORD_BYTES, has_digest
 from pratique.inventory.layer_paths import split_paths
-from pratique.inventory.layer_result import Executable, LayerResult, OwnedFiles
-from pratique.inventory.layer_stack import PathResolver, ScannedLayer, directories_of, entries_of, links_of_image, parent_of
-from pratique.inventory.merge import find_visible
-from pratique.inventory.ownership import PackageIndex, paths_of
+from pratique.inventory.layer_result import Executable, LayerResult
+from pratique.inventory.layer_stack import ScannedLayer, directories_of, entries_of, parent_of
+from pratique.inventory.ownership import PackageIndex, files_of
 
 MAX_LISTED = 1000
 """Unknown executables listed of one image: an image of a thousand builds would fill every report; the rest is counted."""
@@ -80,82 +80,100 @@ class FileAccount:
         return sum(self.counts.values())
 
 
-def list_files(layers: Sequence[ScannedLayer], inventory: Inventory) -> Iterator[FileEntry]:
-    """Yield every regular file of the final image, in order of its path, with what is known of it.
+def survey_files(view: ImageView, inventory: Inventory, entry_point: EntryPoint) -> FileAccount:
+    """Sum up the files of an image, without comparing contents: the same as `account_files` of `list_files`, without an object for each of 100,000 files."""
+    owners = _Owners(view, inventory)
+    counts: Counter[FileState] = Counter()
+    unknown: list[UnknownExecutable] = []
+    interpreters: dict[str, str] = {}
+    for layer, paths in _visible_paths(view.layers):
+        owned = owners.named(paths)
+        states = {path: owners.judge(path, b"")[0] for path in paths - owned}
+        counts[FileState.OWNED] += len(owned)
+        counts.update(states.values())
+        for executable in layer.executables:
+            if executable.path in paths:
+                interpreters[executable.path] = executable.interpreter
+                if states.get(executable.path) is FileState.UNKNOWN:
+                    unknown.append(UnknownExecutable(path=executable.path, layer=layer.digest, size=executable.size))
+    entries = find_entry_files(entry_point, interpreters, view.resolver)
+    return _sum_up(counts, [replace(one, is_entry=one.path in entries) for one in unknown], is_compared=False)
 
-    Pure; 100,000 files take about half a second.
-    """
-    visible = find_visible(layers)
-    resolver = PathResolver(links_of_image(layers))
-    owners = _Owners(list(visible.owned), inventory, resolver)
-    analysed = {history.path for history in visible.histories}
-    for path, place in sorted(_visible_files(layers).items()):
-        state, owner = owners.judge(resolver.resolve(path), place.record)
-        if state is FileState.UNKNOWN and path in analysed:
-            state = FileState.IDENTIFIED
-        yield FileEntry(path=path, state=state, layer=place.layer, owner=owner, executable=place.executable)
+
+def list_files(view: ImageView, inventory: Inventory) -> list[FileEntry]:
+    """List every regular file of the final image, in order of its path, with what is known of it. 100,000 files take about a second."""
+    owners = _Owners(view, inventory)
+    found = []
+    for layer, paths in _visible_paths(view.layers):
+        executables = {executable.path: executable for executable in layer.executables}
+        for path, record in layer.records():
+            if path in paths:
+                state, owner = owners.judge(path, record)
+                found.append(FileEntry(path=path, state=state, layer=layer.digest, owner=owner, executable=executables.get(path)))
+    unique = {entry.path: entry for entry in found}  # a path that a layer holds twice counts as its last entry
+    return [unique[path] for path in sorted(unique)]
 
 
-def account_files(files: Sequence[FileEntry], layers: Sequence[ScannedLayer], entry_point: EntryPoint) -> FileAccount:
-    """Sum up the files of an image, as `list_files` yielded them."""
-    counts = Counter(entry.state for entry in files)
-    resolver = PathResolver(links_of_image(layers))
+def account_files(files: Sequence[FileEntry], view: ImageView, entry_point: EntryPoint) -> FileAccount:
+    """Sum up the files of an image, as `list_files` answered them."""
     interpreters = {entry.path: entry.executable.interpreter for entry in files if entry.executable is not None}
-    entries = find_entry_files(entry_point, interpreters, resolver)
-    unknown = ((entry, entry.executable) for entry in files if entry.state is FileState.UNKNOWN)
-    listed = [
-        UnknownExecutable(path=entry.path, layer=entry.layer, size=executable.size, is_entry=entry.path in entries)
-        for entry, executable in unknown
-        if executable is not None
+    entries = find_entry_files(entry_point, interpreters, view.resolver)
+    unknown = [
+        UnknownExecutable(path=entry.path, layer=entry.layer, size=entry.executable.size, is_entry=entry.path in entries)
+        for entry in files
+        if entry.state is FileState.UNKNOWN and entry.executable is not None
     ]
-    listed.sort(key=lambda executable: (not executable.is_entry, executable.path))
+    is_compared = any(layer.result is not None and layer.result.contents for layer in view.layers)
+    return _sum_up(Counter(entry.state for entry in files), unknown, is_compared=is_compared)
+
+
+def _sum_up(counts: Counter[FileState], unknown: list[UnknownExecutable], *, is_compared: bool) -> FileAccount:
+    unknown.sort(key=lambda executable: (not executable.is_entry, executable.path))
     return FileAccount(
         counts={state: counts[state] for state in FileState},
-        is_compared=any(layer.result is not None and layer.result.contents for layer in layers),
-        unknown_executables=tuple(listed[:MAX_LISTED]),
-        unknown_executable_count=len(listed),
+        is_compared=is_compared,
+        unknown_executables=tuple(unknown[:MAX_LISTED]),
+        unknown_executable_count=len(unknown),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a visible file comes from, and its content's digests (empty if not compared)."""
+class _Layer:
+    """A layer that was read, with its regular files."""
 
-    layer: str
-    record: bytes
-    executable: Executable | None
+    def __init__(self, digest: str, result: LayerResult) -> None:
+        self.digest = digest
+        self.paths = split_paths(result.regular)
+        self.executables = result.executables
+        self._contents = result.contents
+
+    def records(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the files with their contents' digests (empty if not compared)."""
+        for number, path in enumerate(self.paths):
+            yield path, self._contents[number * RECORD_BYTES : (number + 1) * RECORD_BYTES]
 
 
-def _visible_files(layers: Sequence[ScannedLayer]) -> dict[str, _Place]:
-    """The regular files that no higher layer hides, from the top layer down."""
-    found: dict[str, _Place] = {}
+def _visible_paths(layers: Sequence[ScannedLayer]) -> Iterator[tuple[_Layer, set[str]]]:
+    """Yield the layers, top first, each with those of its regular files that no higher layer hides."""
     taken: set[str] = set()  # paths of higher layers' entries
     hiding: set[str] = set()  # paths below which lower layers are hidden
     for layer in reversed(layers):
         result = layer.result
         if result is None:
             continue
-        paths = split_paths(result.regular)
-        is_hidden = _is_hidden(paths, hiding)
-        records = _records(result, len(paths))
-        executables = {executable.path: executable for executable in result.executables}
-        for path, record in zip(paths, records, strict=True):
-            if path not in taken and not is_hidden(path):
-                found[path] = _Place(layer.digest, record, executables.get(path))
+        here = _Layer(layer.digest, result)
+        paths = set(here.paths) - taken
+        hidden = hiding & directories_of(paths) if hiding else set()
+        if hidden:
+            is_hidden = _Hidden(hidden)
+            paths = {path for path in paths if not is_hidden(path)}
+        yield here, paths
         entries = entries_of(result)
         taken.update(entries, split_paths(result.directories), result.whiteouts)
         hiding.update(entries, result.whiteouts, result.opaque)
-    return found
-
-
-def _records(result: LayerResult, count: int) -> Sequence[bytes]:
-    if not result.contents:
-        return [b""] * count
-    return [result.contents[start : start + RECORD_BYTES] for start in range(0, len(result.contents), RECORD_BYTES)]
 
 
 class _Hidden:
-    """Tells whether a path lies below one of the hiding ones; a layer mostly has none of them above its files."""
+    """Tells whether a path lies below one of the hiding ones."""
 
     def __init__(self, hiding: set[str]) -> None:
         self._hiding = hiding
@@ -171,44 +189,41 @@ class _Hidden:
         return known
 
 
-def _is_hidden(paths: Sequence[str], hiding: set[str]) -> _Hidden:
-    return _Hidden(hiding & directories_of(paths))
-
-
 class _Owners:
     """Who owns which path of the final image: files by name, then whole directories. OS packages before others."""
 
-    def __init__(self, owned: Sequence[OwnedFiles], inventory: Inventory, resolver: PathResolver) -> None:
-        index = PackageIndex(inventory.packages)
-        self._files: dict[str, tuple[str, list[str]]] = {}
+    def __init__(self, view: ImageView, inventory: Inventory) -> None:
+        self._resolver = resolver = view.resolver
+        self._analysed = {history.path for history in view.histories}
+        self._owners: dict[str, str] = {}
+        self._digests: dict[str, list[str]] = {}
         self._directories: dict[str, str] = {}
-        for record in owned:
-            owner = index.find(record)
-            if owner is None:
-                continue
+        index = PackageIndex(inventory.packages)
+        found = [(record, owner) for record in view.owned if (owner := index.find(record)) is not None]
+        for record, owner in sorted(found, key=lambda entry: entry[1].package.is_os_package):  # the last one to name a file has it
             purl = owner.owned_by or owner.package.purl
-            for path, digest in paths_of(record, resolver):
-                self._add(path, purl, digest, is_os=owner.package.is_os_package)
+            self._owners.update(dict.fromkeys(split_paths(record.paths), purl))
             self._directories.update((resolver.resolve(path), purl) for path in record.directories)
+            if record.digests:
+                for path, digest in files_of(record):
+                    if digest:
+                        self._digests.setdefault(path, []).append(digest)
+
+    def named(self, paths: set[str]) -> set[str]:
+        """Return those of the paths that a package's record names just so."""
+        return self._owners.keys() & paths
 
     def judge(self, path: str, record: bytes) -> tuple[FileState, str | None]:
-        """Return what is known of the file at a resolved path, whose content has these digests."""
-        found = self._files.get(path)
-        if found is not None:
-            return _compare(found[1], record), found[0]
-        directory = parent_of(path)
+        """Return what is known of the file at a path, whose content has these digests."""
+        for name in self._resolver.names_of(path):
+            if name in self._owners:
+                return _compare(self._digests.get(name, ()), record), self._owners[name]
+        directory = parent_of(self._resolver.resolve(path))
         while directory:
             if directory in self._directories:
                 return FileState.IDENTIFIED, self._directories[directory]
             directory = parent_of(directory)
-        return FileState.UNKNOWN, None
-
-    def _add(self, path: str, purl: str, digest: str, *, is_os: bool) -> None:
-        known = self._files.get(path)
-        if known is None:
-            self._files[path] = (purl, [digest] if digest else [])
-        elif is_os and digest:
-            known[1].append(digest)
+        return FileState.IDENTIFIED if path in self._analysed else FileState.UNKNOWN, None
 
 
 def _compare(digests: Sequence[str], record: bytes) -> FileState:

@@ -19,8 +19,10 @@ from pratique.inventory.layer_links import LinkReader
 from pratique.inventory.layer_result import LayerResult
 from pratique.inventory.layer_visitor import LayerVisitor
 from pratique.inventory.limits import LayerLimits
+from pratique.oci.decompress import HEAD_BYTES
 from pratique.oci.layer_stream import LayerStream
 from pratique.oci.manifest import Layer
+from pratique.oci.module_stream import ModuleStream, is_module
 from pratique.oci.tar_stream import TarStream
 
 
@@ -49,10 +51,12 @@ def look_at_layer(
     """
     kept = frozenset(path.encode() for path in second_look or ())
     visitor = LayerVisitor(plan.analyzers, plan.limits, kept, compares_contents=plan.compares_contents)
-    walker = TarStream(visitor, plan.limits.tar, shows_pieces=plan.compares_contents)
+    walker: TarStream | ModuleStream = TarStream(visitor, plan.limits.tar, shows_pieces=plan.compares_contents)
     stream = LayerStream(layer, chunks, plan.limits.stream)
     with contextlib.closing(stream.blocks()) as blocks:
-        for block in blocks:
+        for number, block in enumerate(blocks):
+            if not number and is_module(bytes(block[:HEAD_BYTES])):
+                walker = ModuleStream(visitor, layer.descriptor.size, shows_pieces=plan.compares_contents)
             walker.feed(block)
     walker.close()
     missing = LinkReader(visitor).read()

@@ -103,14 +103,19 @@ class LayerRecords:
 
 def _owned_files(details: PackageDetails, *, with_digests: bool) -> OwnedFiles:
     """Join the files to one text: objects for 65,000 of them would take 15 MB here and in the parent. A path with a NUL is none."""
-    files = [(path, digest) for path, digest in details.files if "\0" not in path]
+    pairs = [*details.files, *((path, "") for path in details.paths)] if details.files else []
+    paths = [path for path, _ in pairs] if pairs else details.paths
+    text = join_paths(paths)
+    if text.count("\0") != len(paths):
+        pairs = [(path, digest) for path, digest in pairs or ((path, "") for path in paths) if "\0" not in path]
+        text = join_paths([path for path, _ in pairs])
     return OwnedFiles(
         type=details.type,
         name=details.name,
         version=details.version,
         architecture=details.architecture,
-        paths=join_paths([path for path, _ in files]),
-        digests=join_paths([digest for _, digest in files]) if with_digests else "",
+        paths=text,
+        digests=join_paths([digest for _, digest in pairs]) if with_digests and pairs else "",
         directories=details.directories,
         licenses=details.licenses,
     )

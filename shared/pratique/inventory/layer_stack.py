@@ -7,11 +7,10 @@ directory above it. Markers act on lower layers only (OCI image-spec, "layer.md"
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from pratique.inventory.coverage import CoverageItem
-from pratique.inventory.layer_links import resolve
 from pratique.inventory.layer_paths import split_paths
 from pratique.inventory.layer_result import AnalyzedFile, LayerResult
 
@@ -148,48 +147,3 @@ def links_of(result: LayerResult) -> dict[str, str]:
     """The symbolic links, with their targets."""
     texts = split_paths(result.links)
     return dict(zip(texts[::2], texts[1::2], strict=True))
-
-
-def links_of_image(layers: Sequence[ScannedLayer]) -> dict[str, str]:
-    """The symbolic links of the final image, with their targets. A link below a hidden directory may remain: nothing is looked up there."""
-    links: dict[str, str] = {}
-    for layer in layers:
-        if layer.result is None:
-            continue
-        for paths in (layer.result.whiteouts, *map(split_paths, (layer.result.directories, layer.result.regular, layer.result.special))):
-            for path in links.keys() & paths:
-                del links[path]
-        links.update(links_of(layer.result))
-    return links
-
-
-class PathResolver:
-    """Follows the symbolic links among the directories of a path, as a kernel would: `lib/x` is `usr/lib/x` where `lib` links to `usr/lib`."""
-
-    def __init__(self, links: Mapping[str, str]) -> None:
-        self._links = {path.encode(): target.encode() for path, target in links.items()}
-        self._resolved: dict[str, str] = {"": ""}
-
-    def resolve(self, path: str) -> str:
-        """Return where the entry at `path` really lies. The last component is not followed."""
-        directory, slash, name = path.rpartition("/")
-        if not slash:
-            return path
-        real = self._resolved.get(directory)
-        if real is None:
-            real = self._resolved[directory] = self._follow(directory)
-        return f"{real}/{name}" if real else name
-
-    def follow(self, path: str) -> str | None:
-        """Return what `path` leads to, its last component followed as well; None for a circle."""
-        found = resolve(path.encode(), self._links)
-        return found.decode() if found is not None else None
-
-    def _follow(self, directory: str) -> str:
-        parent = self._resolved.get(directory.rpartition("/")[0])
-        if parent is not None and directory.encode() not in self._links and ".." not in directory:
-            name = directory.rpartition("/")[2]
-            here = f"{parent}/{name}" if parent else name
-            if here.encode() not in self._links:
-                return here
-        return self.follow(directory) or directory

@@ -23,7 +23,7 @@ _NEIGHBOUR_BYTES = (
 )  # files beside an exactly wanted path are kept up to here: distributions link `etc/redhat-release` to `etc/rocky-release`
 _ANY_EXECUTE = 0o111
 _SCRIPT = b"#!"
-_BINARIES = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe")  # ELF; Mach-O, both byte orders and universal
+_BINARIES = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe", b"\0asm")  # ELF; Mach-O, both byte orders and universal; WebAssembly
 _WINDOWS_BINARY = b"MZ"
 _RUNNABLE = (_SCRIPT, *_BINARIES, _WINDOWS_BINARY)
 _WINDOWS_ENDS = (b".exe", b".dll")

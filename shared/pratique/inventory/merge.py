@@ -13,72 +13,78 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pratique.inventory.analyzer import Analyzer
+from pratique.inventory.analyzer import AnalyzerId
 from pratique.inventory.coverage import CoverageItem, CoverageStatus
 from pratique.inventory.distribution import choose_distribution, package_type_of
+from pratique.inventory.image_view import ImageView
 from pratique.inventory.inventory import Inventory
-from pratique.inventory.layer_result import OwnedFiles
-from pratique.inventory.layer_stack import Hidings, History, PathResolver, ScannedLayer, index_records, links_of_image
+from pratique.inventory.layer_stack import Hidings, History, ScannedLayer
 from pratique.inventory.merge_coverage import MERGE_VERSION, sum_coverage
-from pratique.inventory.ownership import attribute_packages, describe_packages
-from pratique.inventory.package import Distribution, InstalledPackage, Package
+from pratique.inventory.ownership import attribute_packages, describe_packages, drop_guesses
+from pratique.inventory.package import OS_PACKAGE_TYPES, Distribution, InstalledPackage, Package
 
 MAX_PACKAGES = 200_000  # distinct ones of one image: ten times the largest real ones; each is a row, and is matched
 
-_GUESSING = frozenset({"binaries"})  # analyzers that recognise software by its bytes: nothing new in a file that an OS package owns
+_RULED_OUT_BY = {"binaries": OS_PACKAGE_TYPES, "elf-package": OS_PACKAGE_TYPES, "dotnet-binary": OS_PACKAGE_TYPES | {"nuget"}}
+"""Analyzers that recognise software in its own bytes, and the types of packages that tell nothing new when found so in one of their files."""
+
+_RETOLD_BY = frozenset({"embedded-sbom"})
+"""Analyzers of records about records."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisibleRecords:
-    """The analysed files of the final image: each with all its states, and with the layers that hide it."""
-
-    histories: Sequence[History]
-    hidings: Hidings
-
-    @property
-    def owned(self) -> Iterator[OwnedFiles]:
-        """What package managers record of their packages' files."""
-        return (owned for history in self.histories for owned in history.files[-1].owned)
-
-
-def find_visible(layers: Sequence[ScannedLayer]) -> VisibleRecords:
-    """Find the records that count in the final image."""
-    histories = index_records(layers)
-    gaps = {gap.path for layer in layers if layer.result is not None for gap in layer.result.gaps if gap.path}
-    hidings = Hidings([*gaps, *(history.path for history in histories)], layers)
-    visible = [history for history in histories if hidings.first_after(history.path, history.layers[-1]) is None]
-    return VisibleRecords(histories=visible, hidings=hidings)
-
-
-def merge_layers(layers: Sequence[ScannedLayer], analyzers: Sequence[Analyzer], *, max_packages: int = MAX_PACKAGES) -> Inventory:
-    """Merge the layers of one image, base first. Pure and deterministic; 50,000 packages take about two seconds.
+def merge_layers(view: ImageView, analyzers: Sequence[AnalyzerId], *, max_packages: int = MAX_PACKAGES) -> Inventory:
+    """Merge the layers of one image. Pure and deterministic; 50,000 packages take about two seconds.
 
     A file's facts count if it is visible in the final image: not whited out, not below a directory that a higher layer made opaque, not at or below a
     path where a higher layer has something that is not a directory. Markers act on lower layers only (OCI image-spec, "layer.md").
     Of more than `max_packages` distinct packages the first are kept, and the coverage says so.
     """
-    visible = find_visible(layers)
-    distribution = choose_distribution(_distributions(visible.histories))
-    found, is_cut = _collect_packages(visible.histories, visible.hidings, max_packages)
-    packages = tuple(sorted((_install(origin, distribution, layers) for origin in found.values()), key=_order))
-    packages = describe_packages(packages, visible.owned)
-    packages = attribute_packages(packages, visible.owned, PathResolver(links_of_image(layers)))
-    guesses = {origin.package.purl for origin in found.values() if origin.analyzers <= _GUESSING}
-    packages = tuple(package for package in packages if package.owned_by is None or package.package.purl not in guesses)
-    coverage = sum_coverage(_without_hidden_gaps(layers, visible.hidings), analyzers, distribution, packages)
+    distribution = choose_distribution(_distributions(view.histories))
+    found, is_cut = _collect_packages(view.histories, view.hidings, max_packages)
+    _merge_told_twice(found)
+    packages = tuple(sorted((_install(origin, distribution, view.layers) for origin in found.values()), key=_order))
+    packages = describe_packages(packages, view.owned)
+    packages = drop_guesses(packages, _guesses(found.values()), view.owned, view.resolver)
+    packages = attribute_packages(packages, view.owned, view.resolver)
+    coverage = sum_coverage(_without_hidden_gaps(view), analyzers, distribution, packages)
     if is_cut:
         reason = f"more than {max_packages} distinct packages: only the first {max_packages} are listed"
         coverage = coverage.with_items([CoverageItem(name="packages", version=MERGE_VERSION, status=CoverageStatus.PARTIAL, reason=reason)])
     return Inventory(distribution=distribution, packages=packages, coverage=coverage)
 
 
-def _without_hidden_gaps(layers: Sequence[ScannedLayer], hidings: Hidings) -> list[ScannedLayer]:
+def _merge_told_twice(found: dict[_Identity, _Origin]) -> None:
+    """Merge what an SBOM inside the image repeats of what the image itself shows: qualifiers, and of OS packages the namespace and the source, are told differently there."""
+    known = {_loose_identity(origin.package): origin for origin in found.values() if origin.analyzers - _RETOLD_BY}
+    for identity, origin in list(found.items()):
+        same = known.get(_loose_identity(origin.package)) if origin.analyzers <= _RETOLD_BY else None
+        if same is not None:
+            same.paths |= origin.paths
+            same.package = _described(same.package, origin.package)
+            del found[identity]
+
+
+def _loose_identity(package: Package) -> _Identity:
+    namespace = "" if package.is_os_package else package.namespace
+    return (package.type, namespace, package.name, package.version)
+
+
+def _guesses(origins: Iterable[_Origin]) -> Mapping[str, frozenset[str]]:
+    """The purls of packages that nothing but their own bytes tells of, with the types of packages that rule them out."""
+    return {
+        origin.package.purl: frozenset.union(*(_RULED_OUT_BY[analyzer] for analyzer in origin.analyzers))
+        for origin in origins
+        if origin.analyzers <= _RULED_OUT_BY.keys()
+    }
+
+
+def _without_hidden_gaps(view: ImageView) -> list[ScannedLayer]:
     """A file that could not be read, and that a higher layer removes or replaces, is no gap in the image."""
     kept = []
-    for position, layer in enumerate(layers):
+    for position, layer in enumerate(view.layers):
         result = layer.result
         if result is not None and result.gaps:
-            gaps = tuple(gap for gap in result.gaps if not gap.path or hidings.first_after(gap.path, position) is None)
+            gaps = tuple(gap for gap in result.gaps if not gap.path or view.hidings.first_after(gap.path, position) is None)
             layer = replace(layer, result=replace(result, gaps=gaps))  # noqa: PLW2901 - the same layer
         kept.append(layer)
     return kept
@@ -104,7 +110,7 @@ def _identity(package: Package) -> _Identity:
     )
 
 
-def _collect_packages(visible: Iterable[History], hidings: Hidings, limit: int) -> tuple[Mapping[_Identity, _Origin], bool]:
+def _collect_packages(visible: Iterable[History], hidings: Hidings, limit: int) -> tuple[dict[_Identity, _Origin], bool]:
     """The first `limit` distinct packages, and whether there are more."""
     found: dict[_Identity, _Origin] = {}
     is_cut = False
@@ -118,8 +124,15 @@ def _collect_packages(visible: Iterable[History], hidings: Hidings, limit: int) 
             else:
                 origin.paths.add(history.path)
                 origin.analyzers.add(history.analyzer)
+                origin.package = _described(origin.package, package)
                 origin.layer = min(origin.layer, layer)
     return found, is_cut
+
+
+def _described(package: Package, other: Package) -> Package:
+    """The package with what only another record of it describes."""
+    more = {name: value for name in ("vendor", "licenses", "cpes") if not getattr(package, name) and (value := getattr(other, name))}
+    return replace(package, **more) if more else package
 
 
 def _trace_packages(history: History, hidings: Hidings) -> Mapping[_Identity, tuple[Package, int]]:

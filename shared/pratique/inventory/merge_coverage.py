@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pratique.inventory.analyzer import Analyzer
+from pratique.inventory.analyzer import AnalyzerId
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
 from pratique.inventory.distribution import ROLLING_WITHOUT_ADVISORIES, package_type_of
 from pratique.inventory.layer_records import LAYER_GAP
@@ -21,7 +21,7 @@ MAX_REASON = 300  # characters of one reason: it quotes paths, which the image c
 
 
 def sum_coverage(
-    layers: Sequence[ScannedLayer], analyzers: Sequence[Analyzer], distribution: Distribution | None, packages: Sequence[InstalledPackage]
+    layers: Sequence[ScannedLayer], analyzers: Sequence[AnalyzerId], distribution: Distribution | None, packages: Sequence[InstalledPackage]
 ) -> Coverage:
     """Sum up what the layers' scans left out and what the merge could not place."""
     gaps = [gap for layer in layers if layer.result is not None for gap in layer.result.gaps]
@@ -35,7 +35,7 @@ def sum_coverage(
     return Coverage(items=tuple(items))
 
 
-def _analyzer_item(analyzer: Analyzer, gaps: Iterable[CoverageItem], layers: Sequence[ScannedLayer]) -> CoverageItem:
+def _analyzer_item(analyzer: AnalyzerId, gaps: Iterable[CoverageItem], layers: Sequence[ScannedLayer]) -> CoverageItem:
     """`failed` means that nothing this analyzer looked at could be read; with anything read it is `partial`."""
     version = str(analyzer.version)
     if layers and all(layer.result is None for layer in layers):
@@ -47,7 +47,7 @@ def _analyzer_item(analyzer: Analyzer, gaps: Iterable[CoverageItem], layers: Seq
     return CoverageItem(name=analyzer.name, version=version, status=status, reason=_join_reasons(own))
 
 
-def _has_facts(analyzer: Analyzer, layers: Iterable[ScannedLayer]) -> bool:
+def _has_facts(analyzer: AnalyzerId, layers: Iterable[ScannedLayer]) -> bool:
     files = (file for layer in layers if layer.result is not None for file in layer.result.files)
     return any(file.analyzer == analyzer.name and (file.packages or file.distribution) for file in files)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, repeat
 
 from pratique.inventory.layer_paths import split_paths
 from pratique.inventory.layer_result import OwnedFiles
-from pratique.inventory.layer_stack import PathResolver
 from pratique.inventory.package import OS_PACKAGE_TYPES, InstalledPackage
+from pratique.inventory.path_resolver import PathResolver
 
 
 class PackageIndex:
@@ -17,34 +18,74 @@ class PackageIndex:
     def __init__(self, packages: Iterable[InstalledPackage]) -> None:
         self._by_name: dict[tuple[str, str], list[InstalledPackage]] = {}
         for installed in packages:
-            self._by_name.setdefault((installed.package.type, installed.package.name), []).append(installed)
+            package = installed.package
+            for name in {package.name, f"{package.namespace}/{package.name}"}:
+                self._by_name.setdefault((package.type, name), []).append(installed)
 
     def find(self, owned: OwnedFiles) -> InstalledPackage | None:
-        """Return the package, or None if it is not installed (any more)."""
-        for installed in self._by_name.get((owned.type, owned.name), ()):
-            package = installed.package
-            if owned.version not in {"", package.version}:
-                continue
-            if owned.architecture in {"", package.architecture}:
+        """Return the package, or None if it is not installed (any more).
+
+        Where the version does not tell, the place does: a wheel's RECORD lists the METADATA beside it, and builders write versions in several ways.
+        """
+        known = self._by_name.get((owned.type, owned.name), ())
+        candidates = [installed for installed in known if owned.architecture in {"", installed.package.architecture}]
+        for installed in candidates:
+            if owned.version in {"", installed.package.version}:
                 return installed
-        return None
+        paths = set(split_paths(owned.paths)) if candidates else set()
+        return next((installed for installed in candidates if not paths.isdisjoint(installed.paths)), None)
 
 
-def paths_of(owned: OwnedFiles, resolver: PathResolver) -> Iterator[tuple[str, str]]:
-    """Yield where the files of a package really lie, and their digests (empty where contents are not compared)."""
+def files_of(owned: OwnedFiles) -> Iterator[tuple[str, str]]:
+    """Yield the paths of a package's files as recorded, and their digests (empty where contents are not compared)."""
     paths = split_paths(owned.paths)
-    digests: Sequence[str] = split_paths(owned.digests) or [""] * len(paths)
-    for path, digest in zip(paths, digests, strict=True):
-        yield resolver.resolve(path), digest
+    digests = split_paths(owned.digests)
+    return zip(paths, chain(digests, repeat("")), strict=False)
 
 
 def attribute_packages(
     packages: Sequence[InstalledPackage], owned: Iterable[OwnedFiles], resolver: PathResolver
 ) -> tuple[InstalledPackage, ...]:
     """Name the OS package behind each language package of which every record is a file of one. The order stays."""
-    wanted = {resolver.resolve(path): path for installed in packages if not installed.package.is_os_package for path in installed.paths}
-    owners = _owners(wanted, [record for record in owned if record.type in OS_PACKAGE_TYPES], PackageIndex(packages), resolver)
+    places = _Places((path for one in packages if not one.package.is_os_package for path in one.paths), resolver)
+    owners: dict[str, InstalledPackage] = {}
+    index = PackageIndex(packages)
+    for record in owned:
+        found = places.find(record) if record.type in OS_PACKAGE_TYPES else ()
+        owner = index.find(record) if found else None
+        if owner is not None:
+            owners.update(dict.fromkeys(found, owner))
     return tuple(_attribute(installed, owners) for installed in packages)
+
+
+def drop_guesses(
+    packages: Sequence[InstalledPackage], guesses: Mapping[str, frozenset[str]], owned: Iterable[OwnedFiles], resolver: PathResolver
+) -> tuple[InstalledPackage, ...]:
+    """Drop packages that were only recognised in files which a package manager answers for: `guesses` has their purls, with the types of packages whose files rule them out."""
+    places = _Places((path for one in packages if one.package.purl in guesses for path in one.paths), resolver)
+    types: dict[str, set[str]] = {}
+    for record in owned:
+        for path in places.find(record):
+            types.setdefault(path, set()).add(record.type)
+
+    def is_ruled_out(installed: InstalledPackage) -> bool:
+        ruling = guesses.get(installed.package.purl)
+        return ruling is not None and all(ruling & types.get(path, frozenset()) for path in installed.paths)
+
+    return tuple(installed for installed in packages if not is_ruled_out(installed))
+
+
+class _Places:
+    """Some paths of an image, found in records of owned files under any of their names."""
+
+    def __init__(self, paths: Iterable[str], resolver: PathResolver) -> None:
+        self._by_name = {name: path for path in dict.fromkeys(paths) for name in resolver.names_of(path)}
+
+    def find(self, owned: OwnedFiles) -> Sequence[str]:
+        """Return those of the paths that the record names."""
+        if not self._by_name:
+            return ()
+        return [self._by_name[name] for name in self._by_name.keys() & split_paths(owned.paths)]
 
 
 def describe_packages(packages: Sequence[InstalledPackage], owned: Iterable[OwnedFiles]) -> tuple[InstalledPackage, ...]:
@@ -59,20 +100,6 @@ def describe_packages(packages: Sequence[InstalledPackage], owned: Iterable[Owne
         else installed
         for installed in packages
     )
-
-
-def _owners(
-    wanted: Mapping[str, str], owned: Iterable[OwnedFiles], index: PackageIndex, resolver: PathResolver
-) -> Mapping[str, InstalledPackage]:
-    owners: dict[str, InstalledPackage] = {}
-    if not wanted:
-        return owners
-    for record in owned:
-        found = [path for path, _ in paths_of(record, resolver) if path in wanted]
-        owner = index.find(record) if found else None
-        if owner is not None:
-            owners.update((wanted[path], owner) for path in found)
-    return owners
 
 
 def _attribute(installed: InstalledPackage, owners: Mapping[str, InstalledPackage]) -> InstalledPackage:

@@ -39,9 +39,13 @@ class Package:
 
     @property
     def purl(self) -> str:
-        """The package URL, in canonical form."""
-        qualifiers = {**self.qualifiers, "arch": self.architecture} if self.architecture else self.qualifiers
-        return _purl(self.type, self.namespace, self.name, self.version, tuple(sorted(qualifiers.items())))
+        """The package URL, in canonical form. For rpm the epoch of `version` is a qualifier (purl-spec, "rpm")."""
+        qualifiers, version = dict(self.qualifiers), self.version
+        if self.architecture:
+            qualifiers["arch"] = self.architecture
+        if self.type == "rpm" and ":" in version:
+            qualifiers["epoch"], _, version = version.partition(":")
+        return _purl(self.type, self.namespace, self.name, version, tuple(sorted(qualifiers.items())))
 
     @property
     def is_os_package(self) -> bool:
@@ -50,10 +54,11 @@ class Package:
 
     @property
     def matching_name(self) -> str:
-        """The name that advisories of its ecosystem use: the source package for OS packages, with scope for npm."""
+        """The name that advisories of its ecosystem use: the source package for OS packages, with scope for npm, `group:artifact` for Maven."""
         if self.is_os_package:
             return self.source_name or self.name
-        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+        separator = ":" if self.type == "maven" else "/"
+        return f"{self.namespace}{separator}{self.name}" if self.namespace else self.name
 
     @property
     def matching_version(self) -> str:
@@ -61,8 +66,11 @@ class Package:
         return self.source_version or self.version if self.is_os_package else self.version
 
     def in_distribution(self, distribution: Distribution | None) -> Package:
-        """The same package with ecosystem, namespace and `distro` qualifier of the distribution it was found in."""
-        if not self.is_os_package or distribution is None:
+        """The same package with ecosystem, namespace and `distro` qualifier of the distribution it was found in.
+
+        One that brings a namespace names its distribution itself (an ELF file's package note), which may be another one.
+        """
+        if not self.is_os_package or self.namespace or distribution is None:
             return self
         return replace(
             self,
@@ -104,7 +112,7 @@ class PackageDetails:
 
     It need not stand in the file that names the package (dpkg keeps `info/bash.list` apart), so the owner is told by `type` and `name`, and by `version` and `architecture`
     where the record has them; empty ones fit any. `files` are pairs of a path relative to the root and a digest, `algorithm:hex` (`md5:`, `sha1:`, `sha256:` …) or empty
-    where none is recorded; directories and links may be among them. `directories` are trees of which every file belongs to the package, as in
+    where none is recorded; `paths` are more files, without digests. Directories and links may be among both. `directories` are trees of which every file belongs to the package, as in
     `node_modules/a`. Paths are as recorded: links in their directories are followed later.
     """
 
@@ -113,6 +121,7 @@ class PackageDetails:
     version: str = ""
     architecture: str = ""
     files: tuple[tuple[str, str], ...] = ()
+    paths: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
     licenses: tuple[str, ...] = ()
 

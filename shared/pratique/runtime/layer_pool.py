@@ -25,7 +25,7 @@ from pratique.inventory.limits import LayerLimits
 from pratique.oci.manifest import Layer
 from pratique.runtime.layer_protocol import ANSWER_DECODER, ENCODER, ERRORS, HEADER, MAX_ANSWER_BYTES, PIPE_BYTES, Answer, Job
 
-ANALYZERS = "pratique.inventory.analyzers:ANALYZERS"
+ANALYZERS = "pratique.inventory.analyzers._every:ANALYZERS"
 """Where children find their analyzers."""
 
 _INHERITED = ("LD_LIBRARY_PATH", "PYTHONHOME")  # what the interpreter itself may need to start

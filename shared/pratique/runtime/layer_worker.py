@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pratique.errors import InputError, LimitExceeded
-from pratique.inventory.analyzer import Analyzer
+from pratique.inventory.analyzer import Analyzer, select_analyzers
 from pratique.inventory.layer_pass import PassPlan, SecondLook, look_at_layer
 from pratique.inventory.limits import LayerLimits
 from pratique.runtime.layer_protocol import ENCODER, HEADER, JOB_DECODER, PIPE_BYTES, Answer, Job
@@ -94,7 +94,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def _look(job: Job, chunks: Iterator[bytes], analyzers: Sequence[Analyzer]) -> Answer:
     try:
-        plan = PassPlan(analyzers=analyzers, limits=job.limits, compares_contents=job.compares_contents)
+        chosen = select_analyzers(analyzers, compares_contents=job.compares_contents)
+        plan = PassPlan(analyzers=chosen, limits=job.limits, compares_contents=job.compares_contents)
         found = look_at_layer(job.layer, chunks, plan, second_look=job.second_look)
         if isinstance(found, SecondLook):
             return Answer(second_look=tuple(sorted(found.paths)))

@@ -1,19 +1,27 @@
 """dpkg's status file."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pratique.errors import InputError
 from pratique.inventory.analyzers.dpkg import ANALYZER, parse
-from tests.support.layer_results import asset_file, layer_file, packages
+from pratique.inventory.package import Package, PackageDetails
+from tests.support.layer_results import ASSETS, asset_file, layer_file, packages
 
 STATUS = "var/lib/dpkg/status"
 
 
 def names(content: str) -> list[str]:
-    return [package.name for package in parse(layer_file(STATUS, content))]
+    return [fact.name for fact in parse(layer_file(STATUS, content)) if isinstance(fact, Package)]
+
+
+def conffiles(content: str) -> tuple[tuple[str, str], ...]:
+    return tuple(file for fact in parse(layer_file(STATUS, content)) if isinstance(fact, PackageDetails) for file in fact.files)
 
 
 def test_a_real_status_file_gives_its_packages_in_order() -> None:
-    found = list(parse(asset_file(STATUS, "debian-11-status")))
+    found = [fact for fact in parse(asset_file(STATUS, "debian-11-status")) if isinstance(fact, Package)]
 
     assert len(found) == 21
     assert [package.name for package in found[:4]] == ["adduser", "apt", "base-files", "bash"]
@@ -31,7 +39,7 @@ def test_a_real_status_file_gives_its_packages_in_order() -> None:
     ],
 )
 def test_advisories_are_matched_on_the_source_package(name: str, version: str, source: str, source_version: str) -> None:
-    package = next(package for package in parse(asset_file(STATUS, "debian-11-status")) if package.name == name)
+    package = next(fact for fact in parse(asset_file(STATUS, "debian-11-status")) if isinstance(fact, Package) and fact.name == name)
 
     assert (package.version, package.matching_name, package.matching_version) == (version, source, source_version)
     assert package.ecosystem == ""
@@ -66,7 +74,7 @@ def test_a_package_that_is_not_installed_needs_no_version() -> None:
 def test_windows_line_ends_and_continuation_lines_are_read() -> None:
     content = "Package: a\r\nVersion: 1\r\nDescription: x\r\n Package: not this\r\n\tVersion: 9\r\n\r\n\r\nPackage: b\r\nVersion: 2"
 
-    assert [(package.name, package.version) for package in parse(layer_file(STATUS, content))] == [("a", "1"), ("b", "2")]
+    assert [(fact.name, fact.version) for fact in parse(layer_file(STATUS, content))] == [("a", "1"), ("b", "2")]
 
 
 @pytest.mark.parametrize(
@@ -120,3 +128,71 @@ def test_an_empty_file_holds_no_packages() -> None:
 )
 def test_only_the_live_database_is_wanted(path: str, is_wanted: bool) -> None:
     assert ANALYZER.paths.matches(path) is is_wanted
+
+
+def test_the_maintainer_is_the_vendor() -> None:
+    vendors = {fact.name: fact.vendor for fact in parse(asset_file(STATUS, "debian-11-status")) if isinstance(fact, Package)}
+
+    assert vendors["bash"] == "Matthias Klose <doko@debian.org>"
+    assert all(vendors.values())
+
+
+def test_a_vendor_is_cut_and_has_no_control_characters() -> None:
+    (package,) = parse(layer_file(STATUS, "Package: a\nVersion: 1\nMaintainer: J\u00f6rg \x1b[31m" + "x" * 5000 + "\n"))
+
+    assert isinstance(package, Package)
+    assert package.vendor.startswith("J\u00f6rg [31mxxx")
+    assert len(package.vendor) == 199
+
+
+def test_configuration_files_follow_their_package() -> None:
+    found = list(parse(asset_file(STATUS, "debian-11-status")))
+    adduser = next(index for index, fact in enumerate(found) if fact.name == "adduser")
+
+    assert found[adduser + 1] == PackageDetails(
+        type="deb",
+        name="adduser",
+        version="3.118+deb11u1",
+        architecture="all",
+        files=(("etc/deluser.conf", "md5:773fb95e98a27947de4a95abb3d3f2a2"),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (f"/etc/a {'0' * 32}", ("etc/a", f"md5:{'0' * 32}")),
+        (f"/etc/a b {'0' * 32}", ("etc/a b", f"md5:{'0' * 32}")),
+        (f"/etc/a {'0' * 32} obsolete", ("etc/a", f"md5:{'0' * 32}")),
+        (f"/etc/a {'0' * 32} obsolete remove-on-upgrade", ("etc/a", f"md5:{'0' * 32}")),
+        ("/etc/a newconffile", ("etc/a", "")),
+        (f"/etc/a {'z' * 32}", ("etc/a", "")),
+    ],
+)
+def test_conffiles_are_read_with_their_digests(line: str, expected: tuple[str, str]) -> None:
+    assert conffiles(f"Package: a\nVersion: 1\nConffiles:\n {line}\nDescription: x\n /etc/not-this 1\n") == (expected,)
+
+
+def test_the_conffiles_of_a_removed_package_are_not_its_files() -> None:
+    assert conffiles(f"Package: a\nVersion: 1\nStatus: deinstall ok config-files\nConffiles:\n /etc/a {'0' * 32}\n") == ()
+
+
+def test_more_files_than_any_system_has_are_not_kept() -> None:
+    content = "Package: a\nVersion: 1\nConffiles:\n" + " /a b\n" * 600_001 + "\nPackage: z\nVersion: 1\n"
+
+    found, error = packages(parse, layer_file(STATUS, content))
+
+    assert found == ["a", "z"]
+    assert "more than 600000 files" in error
+
+
+@given(data=st.data())
+def test_changed_bytes_give_facts_or_an_input_error(data: st.DataObject) -> None:
+    content = bytearray((ASSETS / "debian-11-status").read_bytes()[:4000])
+    for _ in range(data.draw(st.integers(1, 10))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        facts = list(parse(layer_file(STATUS, bytes(content))))
+    except InputError:
+        return
+    assert all(isinstance(fact, Package | PackageDetails) for fact in facts)

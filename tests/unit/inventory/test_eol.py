@@ -28,6 +28,16 @@ def of(distribution_id: str, version_id: str, pretty_name: str = "") -> Distribu
         (of("centos", "8"), "centos", "8", date(2021, 12, 31)),
         (of("centos", "8", "CentOS Stream 8"), "centos-stream", "8", date(2024, 5, 31)),
         (of("photon", "5.0"), "vmware-photon", "5.0", None),
+        (of("opensuse", "42.3"), "opensuse", "42.3", date(2019, 7, 1)),
+        (of("openwrt", "22.03.5"), "openwrt", "22.03", date(2024, 4, 11)),
+        (of("sle-micro", "5.3"), "suse-linux-micro", "5.3", date(2026, 10, 30)),
+        (of("sles_sap", "15.4"), "sles", "15.4", date(2023, 12, 31)),
+        (of("linuxmint", "20.3"), "linuxmint", "20.3", date(2025, 4, 30)),
+        (of("linuxmint", "5"), "linuxmint", "lmde5", date(2024, 7, 1)),
+        (of("cos", "101"), "cos", "cos-101", date(2024, 10, 21)),
+        (of("nixos", "23.11"), "nixos", "23.11", date(2024, 6, 30)),
+        (of("clear-linux-os", "41070"), "clearlinux", "current", date(2025, 7, 21)),
+        (of("eurolinux", "8.9"), "eurolinux", "8", date(2024, 11, 3)),
     ],
 )
 def test_a_known_release_has_its_date(distribution: Distribution, product: str, cycle: str, eol: date | None) -> None:

@@ -6,12 +6,14 @@ from dataclasses import replace
 import pytest
 
 from pratique.inventory.entry_point import EntryPoint, find_entry_files
-from pratique.inventory.file_account import FileAccount, FileEntry, FileState, account_files, list_files
+from pratique.inventory.file_account import FileAccount, FileEntry, FileState, account_files, list_files, survey_files
+from pratique.inventory.image_view import view_image
 from pratique.inventory.layer_contents import ALGORITHMS, RECORD_BYTES
 from pratique.inventory.layer_paths import join_paths, split_paths
 from pratique.inventory.layer_result import Executable, OwnedFiles
-from pratique.inventory.layer_stack import PathResolver, ScannedLayer
+from pratique.inventory.layer_stack import ScannedLayer
 from pratique.inventory.merge import merge_layers
+from pratique.inventory.path_resolver import PathResolver
 from tests.support.layer_results import analyzed, deb, layer, npm
 
 BASE, APP = "sha256:base", "sha256:app"
@@ -40,7 +42,8 @@ def owned(name: str, *paths: str, digests: tuple[str, ...] = (), kind: str = "de
 
 
 def files(*layers: ScannedLayer) -> dict[str, FileEntry]:
-    return {entry.path: entry for entry in list_files(layers, merge_layers(layers, []))}
+    view = view_image(layers)
+    return {entry.path: entry for entry in list_files(view, merge_layers(view, []))}
 
 
 def states(*layers: ScannedLayer) -> dict[str, str]:
@@ -48,7 +51,11 @@ def states(*layers: ScannedLayer) -> dict[str, str]:
 
 
 def account(*layers: ScannedLayer, entry_point: EntryPoint | None = None) -> FileAccount:
-    return account_files(list(list_files(layers, merge_layers(layers, []))), layers, entry_point or EntryPoint())
+    view = view_image(layers)
+    inventory = merge_layers(view, [])
+    found = account_files(list_files(view, inventory), view, entry_point or EntryPoint())
+    assert found.is_compared or survey_files(view, inventory, entry_point or EntryPoint()) == found
+    return found
 
 
 def test_every_file_of_the_final_image_is_told_once_with_its_layer() -> None:

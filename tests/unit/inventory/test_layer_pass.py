@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pratique.errors import DigestMismatch, InputError, LimitExceeded
 from pratique.inventory.analyzer import Analyzer, Fact, LayerFile, PathPattern
-from pratique.inventory.analyzers import ANALYZERS as REAL_ANALYZERS
+from pratique.inventory.analyzers._every import ANALYZERS as REAL_ANALYZERS
 from pratique.inventory.layer_contents import has_digest
 from pratique.inventory.layer_links import resolve
 from pratique.inventory.layer_pass import PassPlan, SecondLook, look_at_layer

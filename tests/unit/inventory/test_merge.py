@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pratique.inventory.analyzers import ANALYZERS
+from pratique.inventory.analyzers import REGISTERED
 from pratique.inventory.coverage import CoverageItem, CoverageStatus
+from pratique.inventory.image_view import view_image
 from pratique.inventory.inventory import Inventory
 from pratique.inventory.layer_paths import join_paths
 from pratique.inventory.layer_result import OwnedFiles
@@ -27,7 +28,7 @@ DEBIAN = analyzed(
 
 
 def merge(*layers: ScannedLayer) -> Inventory:
-    return merge_layers(layers, ANALYZERS)
+    return merge_layers(view_image(layers), REGISTERED)
 
 
 def found(*layers: ScannedLayer) -> dict[str, tuple[str | None, tuple[str, ...]]]:
@@ -213,7 +214,7 @@ def test_a_package_of_another_package_manager_gets_no_ecosystem() -> None:
 def test_every_analyzer_is_accounted_for() -> None:
     coverage = merge(layer("a", DEBIAN, analyzed(STATUS, deb("x")))).coverage
 
-    assert [(item.name, item.version, item.status) for item in coverage.items] == [(a.name, str(a.version), "complete") for a in ANALYZERS]
+    assert [(item.name, item.version, item.status) for item in coverage.items] == [(a.name, str(a.version), "complete") for a in REGISTERED]
 
 
 def test_an_image_without_layers_or_files_is_complete() -> None:
@@ -352,24 +353,24 @@ def test_merging_equals_unpacking_one_layer_after_the_other(history: list[_Chang
 
 def test_of_too_many_packages_the_first_are_kept_and_the_rest_is_a_gap() -> None:
     layers = [layer("a", analyzed(LODASH, npm("one"), npm("two"), npm("three"), analyzer="node"))]
-    cut = merge_layers(layers, ANALYZERS, max_packages=2)
+    cut = merge_layers(view_image(layers), REGISTERED, max_packages=2)
     assert {each.package.name for each in cut.packages} == {"one", "two"}
     assert [(gap.name, gap.reason) for gap in cut.coverage.gaps] == [
         ("packages", "more than 2 distinct packages: only the first 2 are listed")
     ]
-    assert not merge_layers(layers, ANALYZERS, max_packages=3).coverage.gaps
+    assert not merge_layers(view_image(layers), REGISTERED, max_packages=3).coverage.gaps
 
 
 def test_a_directory_ends_the_file_that_it_replaces() -> None:
     below = [layer(BASE, analyzed(STATUS, deb("a"))), layer(APP, directories=[STATUS])]
 
-    assert merge_layers(below, []).packages == ()
+    assert merge_layers(view_image(below), []).packages == ()
 
 
 def test_a_directory_does_not_end_what_lies_in_that_directory() -> None:
     stack = [layer(BASE, analyzed(STATUS, deb("a"))), layer(APP, directories=["var/lib/dpkg", "var"])]
 
-    assert [found.package.name for found in merge_layers(stack, []).packages] == ["a"]
+    assert [found.package.name for found in merge_layers(view_image(stack), []).packages] == ["a"]
 
 
 @pytest.mark.parametrize("change", [{"whiteouts": ["opt/x"]}, {"others": ["opt/x"]}, {"opaque": ["opt"]}, {"directories": ["opt/x"]}])
@@ -377,8 +378,8 @@ def test_a_file_that_could_not_be_read_is_no_gap_once_a_higher_layer_removes_it(
     gap = CoverageItem(name="node", version="1", status=CoverageStatus.PARTIAL, reason="opt/x: broken", path="opt/x")
     base = layer(BASE, analyzed(STATUS, deb("a")), gaps=[gap], others=["opt/x"])
 
-    assert "opt/x: broken" in [item.reason for item in merge_layers([base], []).coverage.items]
-    assert "opt/x: broken" not in [item.reason for item in merge_layers([base, layer(APP, **change)], []).coverage.items]
+    assert "opt/x: broken" in [item.reason for item in merge_layers(view_image([base]), []).coverage.items]
+    assert "opt/x: broken" not in [item.reason for item in merge_layers(view_image([base, layer(APP, **change)]), []).coverage.items]
 
 
 RELEASE = Distribution(id="debian", version_id="12", ecosystem="Debian:12")
@@ -396,7 +397,7 @@ def merged(*facts: OwnedFiles, six: str = SIX, links: dict[str, str] | None = No
         analyzed(six, Package(type="pypi", name="six", version="1.16.0", ecosystem="PyPI"), analyzer="python"),
         links=links or {},
     )
-    return merge_layers([base], [])
+    return merge_layers(view_image([base]), [])
 
 
 def test_a_language_package_in_files_of_an_os_package_is_attributed_to_it() -> None:
@@ -427,7 +428,7 @@ def test_a_package_that_is_also_found_outside_of_os_packages_is_its_own() -> Non
         *(analyzed(path, Package(type="pypi", name="six", version="1"), analyzer="python") for path in (SIX, "opt/six.egg-info")),
     )
 
-    assert [installed.owned_by for installed in merge_layers([both], []).packages] == [None, None]
+    assert [installed.owned_by for installed in merge_layers(view_image([both]), []).packages] == [None, None]
 
 
 def test_software_recognised_by_its_bytes_in_a_file_of_an_os_package_is_not_told_twice() -> None:
@@ -436,8 +437,8 @@ def test_software_recognised_by_its_bytes_in_a_file_of_an_os_package_is_not_told
     image = layer(BASE, *facts, analyzed("bin/bash", bash, analyzer="binaries"))
     other = layer(BASE, *facts, analyzed("opt/bash", bash, analyzer="binaries"))
 
-    assert [installed.package.type for installed in merge_layers([image], []).packages] == ["deb"]
-    assert [installed.package.type for installed in merge_layers([other], []).packages] == ["deb", "generic"]
+    assert [installed.package.type for installed in merge_layers(view_image([image]), []).packages] == ["deb"]
+    assert [installed.package.type for installed in merge_layers(view_image([other]), []).packages] == ["deb", "generic"]
 
 
 def test_licences_of_other_records_describe_the_package() -> None:
@@ -446,4 +447,4 @@ def test_licences_of_other_records_describe_the_package() -> None:
         analyzed("usr/share/doc/bash/copyright", OwnedFiles(type="deb", name="bash", licenses=("GPL-3.0",))),
     ]
 
-    assert merge_layers([layer(BASE, *facts)], []).packages[0].package.licenses == ("GPL-3.0",)
+    assert merge_layers(view_image([layer(BASE, *facts)]), []).packages[0].package.licenses == ("GPL-3.0",)

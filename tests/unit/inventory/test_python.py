@@ -1,10 +1,12 @@
 """Python distributions."""
 
 import pytest
+from hypothesis import given
 
 from pratique.errors import InvalidRecord
 from pratique.inventory.analyzers.python import ANALYZER, MAX_HEADER_BYTES, parse
-from tests.support.layer_results import asset_file, layer_file
+from tests.support.layer_results import ASSETS, asset_file, layer_file
+from tests.support.mutated import answer_or_refuse, mutated
 
 METADATA = "usr/lib/python3/site-packages/x.dist-info/METADATA"
 
@@ -64,6 +66,9 @@ def test_the_description_says_nothing() -> None:
         ("usr/lib/python3/dist-packages/x-1.egg-info/PKG-INFO", True),
         ("usr/lib/python3/dist-packages/x-1.egg-info", True),
         ("usr/lib/python3/dist-packages/x-1-py3.egg/EGG-INFO/PKG-INFO", True),
+        ("usr/lib/python3/dist-packages/x-1.egg-info/METADATA", True),
+        ("opt/x/EGG-INFO/PKG-INFO", True),
+        ("opt/X.DIST-INFO/METADATA", True),
         ("usr/src/x-1.0/PKG-INFO", False),
         ("usr/share/doc/METADATA", False),
         ("x.dist-info/RECORD", False),
@@ -71,3 +76,51 @@ def test_the_description_says_nothing() -> None:
 )
 def test_only_installed_metadata_is_wanted(path: str, is_wanted: bool) -> None:
     assert ANALYZER.paths.matches(path) is is_wanted
+
+
+@pytest.mark.parametrize(
+    ("header", "licenses"),
+    [
+        ("License-Expression: MIT OR Apache-2.0\nLicense: x\n", ("MIT OR Apache-2.0",)),
+        ("License: MIT\nClassifier: License :: OSI Approved :: MIT License\n", ("MIT", "MIT License")),
+        ("License: UNKNOWN\nClassifier: License :: OSI Approved\nClassifier: Topic :: X\n", ()),
+        ("License: MIT License\n        \n        Copyright (c) 2020\n", ("MIT License",)),
+        ("Classifier: License :: OSI Approved :: BSD License\n" * 3, ("BSD License",)),
+        ("License: " + "x" * 5000 + "\n", ("x" * 200,)),
+        ("License: \xff\x1b[31m\n", ("ÿ [31m",)),
+    ],
+)
+def test_licences_are_told_as_recorded(header: str, licenses: tuple[str, ...]) -> None:
+    (package,) = parse(layer_file(METADATA, f"Name: a\nVersion: 1\n{header}"))
+
+    assert package.licenses == licenses
+
+
+def test_a_million_licences_are_cut_short() -> None:
+    (package,) = parse(layer_file(METADATA, "Name: a\nVersion: 1\n" + "".join(f"Classifier: License :: {n}\n" for n in range(20_000))))
+
+    assert len(package.licenses) == 50
+
+
+@pytest.mark.parametrize(
+    ("header", "vendor"),
+    [
+        ("Author: Ann  B\nAuthor-email: a@b\n", "Ann B"),
+        ("Author-email: Ann <a@b>\n", "Ann <a@b>"),
+        ("Author: UNKNOWN\nMaintainer: C\n", "C"),
+        ("", ""),
+    ],
+)
+def test_the_author_is_the_vendor(header: str, vendor: str) -> None:
+    (package,) = parse(layer_file(METADATA, f"Name: a\nVersion: 1\n{header}"))
+
+    assert package.vendor == vendor
+
+
+def test_the_interpreter_is_no_package_of_pypi() -> None:
+    assert list(parse(layer_file("usr/lib/python2.7/lib-dynload/Python-2.7.egg-info", "Name: Python\nVersion: 2.7.16\n"))) == []
+
+
+@given(mutated((ASSETS / "six-METADATA").read_bytes(), b"Name: a\nVersion: 1\nClassifier: License :: x\n"))
+def test_any_bytes_are_answered_or_refused(content: bytes) -> None:
+    answer_or_refuse(parse, layer_file(METADATA, content))

@@ -1,28 +1,85 @@
-"""The analyzers: one module a package manager, each with its `ANALYZER`; this tuple is the registration.
+"""The analyzers: one module for a package manager, language or kind of file, each with its `ANALYZER`.
 
-`ANALYZERS_KEY` names what a stored layer result depends on. It changes whenever an analyzer is added, removed or raised in version, or the pass over
-the layer records something else for the same bytes (`PASS_VERSION`); results under another key are computed again.
+`REGISTERED` says which run, and `_every` imports them. `ANALYZERS_KEY` stands for what a stored layer result depends on: it changes whenever an analyzer is added,
+removed or raised in version, or the pass over the layer records something else for the same bytes (`PASS_VERSION`); results under another key are computed again.
 """
 
 from __future__ import annotations
 
-from pratique.inventory.analyzer import Analyzer
-from pratique.inventory.analyzers.apk import ANALYZER as APK
-from pratique.inventory.analyzers.dpkg import ANALYZER as DPKG
-from pratique.inventory.analyzers.node import ANALYZER as NODE
-from pratique.inventory.analyzers.os_release import ANALYZER as OS_RELEASE
-from pratique.inventory.analyzers.python import ANALYZER as PYTHON
+import hashlib
+
+from pratique.inventory.analyzer import AnalyzerId
 
 PASS_VERSION = 2
 """Raise it whenever the walk over a layer would record something else for the same bytes and the same analyzers."""
 
-ANALYZERS: tuple[Analyzer, ...] = (OS_RELEASE, APK, DPKG, NODE, PYTHON)
-"""Every analyzer there is. One that is not in this tuple does not run."""
+REGISTERED: tuple[AnalyzerId, ...] = (
+    AnalyzerId(name="apk", version=2),
+    AnalyzerId(name="bottlerocket", version=1),
+    AnalyzerId(name="chisel", version=1),
+    AnalyzerId(name="conan", version=1),
+    AnalyzerId(name="conda", version=1),
+    AnalyzerId(name="cos", version=1),
+    AnalyzerId(name="dart", version=1),
+    AnalyzerId(name="dotnet", version=1),
+    AnalyzerId(name="dotnet-binary", version=1),
+    AnalyzerId(name="dpkg", version=2),
+    AnalyzerId(name="dpkg-copyright", version=1),
+    AnalyzerId(name="dpkg-files", version=1),
+    AnalyzerId(name="dpkg-md5sums", version=1, needs_contents=True),
+    AnalyzerId(name="elf-package", version=1),
+    AnalyzerId(name="embedded-sbom", version=1),
+    AnalyzerId(name="erlang", version=1),
+    AnalyzerId(name="flatpak", version=1),
+    AnalyzerId(name="gguf", version=1),
+    AnalyzerId(name="go-binary", version=1),
+    AnalyzerId(name="haskell", version=1),
+    AnalyzerId(name="homebrew", version=1),
+    AnalyzerId(name="hugging-face", version=1),
+    AnalyzerId(name="java", version=1),
+    AnalyzerId(name="julia", version=1),
+    AnalyzerId(name="jvm-release", version=1),
+    AnalyzerId(name="kernel", version=1),
+    AnalyzerId(name="lua", version=1),
+    AnalyzerId(name="native-image", version=1),
+    AnalyzerId(name="nix", version=1),
+    AnalyzerId(name="nix-store", version=1),
+    AnalyzerId(name="node", version=2),
+    AnalyzerId(name="ocaml", version=1),
+    AnalyzerId(name="opkg", version=1),
+    AnalyzerId(name="os-release", version=2),
+    AnalyzerId(name="pacman", version=1),
+    AnalyzerId(name="perl", version=1),
+    AnalyzerId(name="php-composer", version=1),
+    AnalyzerId(name="php-pear", version=1),
+    AnalyzerId(name="portage", version=1),
+    AnalyzerId(name="python", version=2),
+    AnalyzerId(name="python-archives", version=1),
+    AnalyzerId(name="python-record", version=1),
+    AnalyzerId(name="r", version=1),
+    AnalyzerId(name="rpm", version=1),
+    AnalyzerId(name="rpm-manifest", version=1),
+    AnalyzerId(name="ruby", version=1),
+    AnalyzerId(name="rust-binary", version=1),
+    AnalyzerId(name="safetensors", version=1),
+    AnalyzerId(name="snap", version=1),
+    AnalyzerId(name="spack", version=1),
+    AnalyzerId(name="swift", version=1),
+    AnalyzerId(name="wordpress", version=1),
+    AnalyzerId(name="yarn-cache", version=1),
+)
+"""Every analyzer there is, with the version of its module's `ANALYZER`. One that is not listed does not run; a test compares the list with the modules."""
 
-ANALYZERS_KEY: str = ";".join([f"pass={PASS_VERSION}", *sorted(f"{analyzer.name}={analyzer.version}" for analyzer in ANALYZERS)])
-"""Stable text of what a layer result was computed with: `pass=1;apk=1;dpkg=1;…`."""
+
+def results_key(*, compares_contents: bool, registered: tuple[AnalyzerId, ...] = REGISTERED, pass_version: int = PASS_VERSION) -> str:
+    """Stand for what a layer's result depends on, in passes that compare contents or do not."""
+    told = [
+        f"pass={pass_version}",
+        f"contents={compares_contents}",
+        *sorted(f"{analyzer.name}={analyzer.version}" for analyzer in registered),
+    ]
+    return hashlib.sha256(";".join(told).encode()).hexdigest()[:32]
 
 
-def results_key(*, compares_contents: bool) -> str:
-    """Name what a layer's result depends on, for passes that compare contents or do not."""
-    return f"{ANALYZERS_KEY};contents" if compares_contents else ANALYZERS_KEY
+ANALYZERS_KEY = results_key(compares_contents=False)
+"""What inventories are stored under: comparing contents adds to what is known of files, and changes no package."""

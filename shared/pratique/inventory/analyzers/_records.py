@@ -14,6 +14,14 @@ MAX_WORD = 512  # characters of a name or version: real ones stay below 256; lon
 MAX_STANZAS = 200_000  # all of Debian has 70,000 packages; a database of one-line stanzas would fill the memory
 MAX_BROKEN = 1_000  # a file with more broken stanzas is no package database: random bytes must not cost time per line
 
+WHOLE_STANZA = b""
+
+# States of dpkg and opkg, which took over dpkg's and added two: files of a package whose script failed are there.
+_ON_DISK = frozenset(
+    b"installed triggers-pending triggers-awaited half-configured half-installed unpacked post-inst-failed removal-failed".split()
+)
+_NOT_ON_DISK = frozenset({b"not-installed", b"config-files"})
+
 FactT = TypeVar("FactT")
 
 Fields = Mapping[bytes, bytes]
@@ -42,8 +50,23 @@ def checked_word(raw: bytes | None, what: str) -> str:
     return text
 
 
+def is_on_disk(status: bytes | None, name: str) -> bool:
+    """Tell from a Status field, whose last word is the state, whether a package's files are there; without the field they are.
+
+    Raises InvalidRecord for an unknown state.
+    """
+    if status is None:
+        return True
+    state = status.split()[-1:]
+    if state and state[0] in _ON_DISK:
+        return True
+    if state and state[0] in _NOT_ON_DISK:
+        return False
+    raise InvalidRecord(f"{name} has the unknown Status {status[:60]!r}")
+
+
 def parse_stanzas(file: LayerFile, wanted: frozenset[bytes], parse: Callable[[Fields], FactT | None]) -> Iterator[FactT]:
-    """Yield what `parse` makes of each stanza of a file.
+    """Yield what `parse` makes of each stanza of a file. The field without a name, WHOLE_STANZA, is the stanza's text, if that is wanted.
 
     Raises InvalidRecord, after everything readable was yielded, if any stanza was broken, and LimitExceeded for more than MAX_STANZAS.
     """
@@ -74,17 +97,23 @@ def _parse_stanza(stanza: Stanza, parse: Callable[[Fields], FactT | None]) -> tu
 def _read_stanzas(content: bytes, wanted: frozenset[bytes]) -> Iterator[Stanza]:
     """Split into stanzas at empty lines, LF or CRLF. Lines that begin with a blank continue a value; the wanted ones have one line."""
     fields: dict[bytes, bytes] = {}
-    start, problem = 0, ""
+    start, problem, begin, end = 0, "", 0, 0
     for number, line in enumerate(io.BytesIO(content), 1):  # lazily: a list of 64 million empty lines would fill the memory
         if line in (b"\n", b"\r\n"):
             if start:
-                yield Stanza(line=start, fields=fields, problem=problem)
+                yield _stanza(start, fields, problem, content[begin:end] if WHOLE_STANZA in wanted else b"")
                 fields, start, problem = {}, 0, ""
+            begin = end + len(line)
         elif not start or line[0] not in b" \t":
             start = start or number
             problem = _read_field(line, wanted, fields) or problem
+        end += len(line)
     if start:
-        yield Stanza(line=start, fields=fields, problem=problem)
+        yield _stanza(start, fields, problem, content[begin:end] if WHOLE_STANZA in wanted else b"")
+
+
+def _stanza(line: int, fields: dict[bytes, bytes], problem: str, text: bytes) -> Stanza:
+    return Stanza(line=line, fields={**fields, WHOLE_STANZA: text} if text else fields, problem=problem)
 
 
 def _read_field(line: bytes, wanted: frozenset[bytes], fields: dict[bytes, bytes]) -> str:
@@ -92,7 +121,7 @@ def _read_field(line: bytes, wanted: frozenset[bytes], fields: dict[bytes, bytes
     name, colon, value = line.partition(b":")
     if not colon:
         return f"expected a field, got {line[:40]!r}"
-    if name in wanted:
+    if name and name in wanted:
         if name in fields:
             return f"{name!r} twice"
         fields[name] = value

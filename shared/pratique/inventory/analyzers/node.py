@@ -1,7 +1,8 @@
 """Node packages: every `package.json` that has a name and a version.
 
-As in Syft and Trivy the place does not matter, since an image holds packages in many: `node_modules`, an application's root, pnpm's and yarn's stores,
-what bundlers vendored. A `package.json` without name or version is a marker (`{"type": "module"}` in `dist/esm`) and no package.
+As in Syft and Trivy the place does not matter, since an image holds packages in many: `node_modules`, an application's root, pnpm's and yarn's stores, deno's and bun's
+caches, what bundlers vendored. A `package.json` without name or version is a marker (`{"type": "module"}` in `dist/esm`) and no package; one whose name or version has
+yet to be filled in (`{{name}}`) is a template.
 What cannot be read is a gap where Node would look for a package: outside of `node_modules`, or at the root of a package in it. Deeper inside a package it
 is one of that package's own files, and broken ones are usual there: `resolve` ships a malformed one as a test fixture, generators ship templates.
 """
@@ -10,74 +11,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from pratique.errors import InvalidRecord
 from pratique.inventory.analyzer import Analyzer, LayerFile, PathPattern
-from pratique.inventory.analyzers._records import checked_word
-from pratique.inventory.package import Package
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # npm ignores it, JSON forbids it
+from pratique.inventory.analyzers._package_json import parse_package_json
+from pratique.inventory.package import Package, PackageDetails
 
 
-class _PackageJson(msgspec.Struct):
-    name: str | None = None
-    version: str | None = None
-
-
-_DECODER = msgspec.json.Decoder(_PackageJson)
-
-
-def parse(file: LayerFile) -> Iterator[Package]:
-    """Yield the package, if the file describes one.
+def parse(file: LayerFile) -> Iterator[Package | PackageDetails]:
+    """Yield the package, if the file describes one, and the directory that npm installed it into: all in it is the package's.
 
     Raises InvalidRecord for what is no JSON object or has no valid name, where Node would look for a package.
     """
+    directory = _installed_directory(file.path)
     try:
-        package = _parse_package(file.content)
+        package = parse_package_json(file.content)
     except InvalidRecord:
-        if _is_package_root(file.path):
+        if directory is not None or not _is_in_node_modules(file.path):
             raise
         return
-    if package is not None:
-        yield package
+    if package is None:
+        return
+    yield package
+    if directory is not None:
+        yield PackageDetails(type="npm", name=package.matching_name, version=package.version, directories=(directory,))
 
 
-def _parse_package(content: bytes) -> Package | None:
-    try:
-        found = _DECODER.decode(content.removeprefix(_BYTE_ORDER_MARK))
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:  # msgspec bounds the depth by the interpreter's recursion limit
-        raise InvalidRecord(f"expected a package.json: {error}") from error
-    if not found.name or not found.version:
+def _is_in_node_modules(path: str) -> bool:
+    return path.startswith("node_modules/") or "/node_modules/" in path
+
+
+def _installed_directory(path: str) -> str | None:
+    """Answer `…/node_modules/NAME` or `…/node_modules/@SCOPE/NAME` for the `package.json` in it, where Node resolves a package."""
+    _, found, below = f"/{path}".rpartition("/node_modules/")
+    if not found or below.count("/") != (2 if below.startswith("@") else 1):
         return None
-    scope, slash, name = found.name.partition("/")
-    if not slash:
-        scope, name = "", found.name
-    elif not scope.startswith("@") or "/" in name:
-        raise InvalidRecord(f"expected a package name, got {found.name[:40]!r}")
-    return Package(
-        type="npm",
-        namespace=_checked(scope, "scope") if slash else "",
-        name=_checked(name, "name"),
-        version=_checked(found.version, "version"),
-        ecosystem="npm",
-    )
-
-
-def _checked(text: str, what: str) -> str:
-    return checked_word(text.encode("utf-8", "backslashreplace"), what)
-
-
-def _is_package_root(path: str) -> bool:
-    """Tell whether Node could resolve a package here: outside of node_modules, or `node_modules/NAME` or `node_modules/@SCOPE/NAME`."""
-    inside, found, below = f"/{path}".rpartition("/node_modules/")
-    del inside
-    return not found or below.count("/") == (2 if below.startswith("@") else 1)
+    return path.rpartition("/")[0]
 
 
 ANALYZER = Analyzer(
     name="node",
-    version=1,
+    version=2,
     paths=PathPattern(names=frozenset({"package.json"})),
     parse=parse,
     max_bytes=16 * 1024 * 1024,  # the registry's largest are below 2 MB
