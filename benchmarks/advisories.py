@@ -13,17 +13,19 @@ from pratique.advisories.schema import SCHEMA_VERSION
 from tests.support.osv_mirror import make_affected, make_record, write_mirror
 
 _EACH = 6  # advisories for each package of the image; every other one affects it
+_ECOSYSTEMS = ("Go", "Maven", "PyPI", "npm")
 _OTHERS = 20_000  # advisories for packages that are not in it
 _REFERENCES = [{"type": "WEB", "url": f"https://advisories.example/{number}"} for number in range(3)]
 
 
 def prepare_advisories(packages: Mapping[str, str], cache: Path) -> Path:
     """Give the database's file, compiled when there is none in the folder `cache`."""
-    target = cache / f"advisories-{SCHEMA_VERSION}.db"
+    target = cache / f"advisories-{SCHEMA_VERSION}-{len(_ECOSYSTEMS)}.db"
     if not target.exists():
         print("compiling advisories", flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            mirror = write_mirror(Path(folder), Debian=list(_debian(packages)), PyPI=list(_others("PyPI")), npm=list(_others("npm")))
+            others: dict[str, list[dict[str, Any] | bytes]] = {ecosystem: list(_others(ecosystem)) for ecosystem in _ECOSYSTEMS}
+            mirror = write_mirror(Path(folder), Debian=list(_debian(packages)), **others)
             command = [sys.executable, "-m", "pratique_services.cli", "advisories", "build", str(mirror), "-o", str(target)]
             subprocess.run(command, check=True, timeout=600, stdout=subprocess.DEVNULL)
     return target

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,12 +33,12 @@ class Memory:
     pss: int
 
 
-def run(command: Sequence[str]) -> Run:
-    """Run a command to its end. What this process' other children do meanwhile (the registry) is not counted among `others`."""
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
+    """Run a command to its end, with more variables. What this process' other children do meanwhile (the registry) is not counted among `others`."""
     servers = list(_family(os.getpid()))
     busy, served = _busy_seconds(), _cpu_seconds(servers)
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -47,9 +47,9 @@ def run(command: Sequence[str]) -> Run:
     return Run(seconds=seconds, cpu_seconds=cpu, others=max(others, 0) / seconds, status=process.returncode)
 
 
-def sample_memory(command: Sequence[str]) -> Memory:
+def sample_memory(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Memory:
     """Run a command and look at its memory every 10 ms. Not for timing: looking costs the command time."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
     rss = pss = 0
     while process.poll() is None:
         family = list(_family(process.pid))

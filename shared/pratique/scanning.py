@@ -14,10 +14,10 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from pratique.errors import InputError, InvalidManifest, InvalidReference, LimitExceeded, MissingError
+from pratique.errors import InputError, InvalidReference, MissingError
 from pratique.inventory.analyzer import select_analyzers
 from pratique.inventory.analyzers import REGISTERED
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
@@ -29,14 +29,16 @@ from pratique.inventory.layer_result import LayerResult
 from pratique.inventory.layer_stack import ScannedLayer
 from pratique.inventory.merge import merge_layers
 from pratique.oci import media_types
+from pratique.oci.artifact_kinds import kind_of_artifact
 from pratique.oci.digest import Digest
-from pratique.oci.manifest import MAX_CONFIG_BYTES, Descriptor, ImageConfig, Index, Layer, Manifest, Platform, pair_layers, parse_config
+from pratique.oci.encryption import DecryptionKeys
+from pratique.oci.manifest import MAX_CONFIG_BYTES, ImageConfig, Index, Layer, Manifest, Platform, pair_layers, parse_config
+from pratique.oci.platforms import ALL, PlatformChoice
+from pratique.registry.foreign import ForeignLayers
+from pratique.registry.index_walk import FoundArtifact, FoundImage, IndexWalk
 from pratique.registry.interface import ImageSource
 from pratique.runtime.concurrency import run_together
 from pratique.runtime.layer_pool import LayerPool
-
-MAX_INDEX_DEPTH = 4  # real indexes are one level deep, rarely two: more is a trap for whoever recurses
-MAX_DOCUMENTS = 128  # manifests and indexes below one index: each image may have an attestation beside it
 
 
 class LayerStore(Protocol):
@@ -52,18 +54,18 @@ class LayerStore(Protocol):
 
 
 class MemoryLayerStore:
-    """Keeps nothing beyond the process: for a scan without a server."""
+    """Keeps nothing beyond the process: for a scan without a server. Results lie there encoded, a tenth of what they take otherwise."""
 
     def __init__(self) -> None:
-        self._results: dict[str, LayerResult] = {}
+        self._results: dict[str, bytes] = {}
 
     async def load(self, digests: Sequence[str]) -> Mapping[str, LayerResult]:
         """Load what this process has seen."""
-        return {digest: self._results[digest] for digest in digests if digest in self._results}
+        return {digest: LayerResult.decode(self._results[digest]) for digest in digests if digest in self._results}
 
     async def record(self, digest: str, result: LayerResult) -> None:
         """Keep a result until the process ends."""
-        self._results[digest] = result
+        self._results[digest] = result.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +88,24 @@ class InspectedImage:
 class Inspection:
     """All that one reference holds: `root` is what it names, `images` the runnable ones in it, `artifacts` those that are none, `nested` the indexes below the root.
 
-    `root` is None when it could not be read; `images` then has one entry that says why. Of the artifacts, those with a platform are only said to be some: they
-    were not there to be looked at.
+    `root` is None when it could not be read; `images` then has one entry that says why. So it is for an SBOM, which `described` names the subject of, as it says.
     """
 
     root: Manifest | Index | None
     images: tuple[InspectedImage, ...]
-    artifacts: tuple[Descriptor, ...]
+    artifacts: tuple[FoundArtifact, ...]
     nested: tuple[Index, ...] = ()
+    described: str = ""
 
     @property
     def is_artifact(self) -> bool:
         """Tell whether there is nothing to judge: a chart, a signature, an index of attestations only."""
         return not self.images
+
+    @property
+    def artifact_kind(self) -> str:
+        """What the root is if there is no image in it: `helm chart`, `artifact TYPE`."""
+        return kind_of_artifact(self.root) if self.root and self.is_artifact else ""
 
 
 class FileScope(enum.Enum):
@@ -115,34 +122,54 @@ class FileScope(enum.Enum):
         return self in {FileScope.COMPARED, FileScope.ALL}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerAccess:
+    """What gets at layers that are not simply there: private keys for encrypted ones, hosts for foreign ones. By default neither."""
+
+    keys: DecryptionKeys = field(default_factory=DecryptionKeys)
+    foreign: ForeignLayers = field(default_factory=ForeignLayers)
+
+
 class Scanner:
     """Reads images through worker processes; layers come from `store` where it knows them."""
 
-    def __init__(self, pool: LayerPool, store: LayerStore, *, files: FileScope = FileScope.NONE) -> None:
+    def __init__(self, pool: LayerPool, store: LayerStore, *, files: FileScope = FileScope.NONE, access: LayerAccess | None = None) -> None:
         """Keep what is given. `store` must not hold results with contents under the same key as those without."""
         self._pool = pool
         self._store = store
         self._files = files
+        self._access = access or LayerAccess()
 
-    async def inspect(self, source: ImageSource, *, platform: str = "all", root: Digest | None = None) -> Inspection:
+    async def inspect(self, source: ImageSource, *, platform: str = ALL, root: Digest | None = None) -> Inspection:
         """Inspect what `source` names; `platform` is `os/arch[/variant]` or `all`. `root` names the digest to report if nothing can be fetched.
 
-        Raises UnavailableError, RefusedError, MissingError when the root itself is not there, and InvalidReference when it is not told which one is meant.
+        Raises UnavailableError, RefusedError, MissingError when the root itself is not there, and InvalidReference when it is not told which one is meant, or
+        nothing in it is for that platform.
         """
+        choice = PlatformChoice.parse(platform)
         try:
             document = await source.fetch_root()
-            walk = _Walk(source, platform)
-            await walk.visit_root(document)
+            walk = IndexWalk(source, choice)
+            await walk.visit(document)
         except InvalidReference:
             raise
         except InputError as error:
             return Inspection(root=None, images=(_unreadable("manifest", error, digest=root),), artifacts=())
-        images = [await self._inspect_image(source, manifest) for manifest in walk.manifests]
-        return Inspection(root=document, images=(*images, *walk.broken), artifacts=tuple(walk.artifacts), nested=tuple(walk.nested))
+        inspected = [await self._inspect_image(source, found, choice) for found in walk.images]
+        images = [image for image in inspected if isinstance(image, InspectedImage)]
+        images += [_unreadable("manifest", broken.error, digest=broken.digest) for broken in walk.broken]
+        left_out = [*walk.left_out, *(found for found in inspected if isinstance(found, Platform))]
+        if left_out and not images:
+            raise InvalidReference(f"{source.reference} is not for {choice}, but for {', '.join(dict.fromkeys(map(str, left_out)))}")
+        return Inspection(root=document, images=tuple(images), artifacts=tuple(walk.artifacts), nested=tuple(walk.nested))
 
-    async def _inspect_image(self, source: ImageSource, manifest: Manifest) -> InspectedImage:
+    async def _inspect_image(self, source: ImageSource, found: FoundImage, choice: PlatformChoice) -> InspectedImage | Platform:
+        """Inspect one image; answer its platform if it is another than was chosen, which only its config says where no index does."""
+        manifest = found.manifest
         try:
             config = parse_config(await source.fetch_blob(manifest.config, limit=MAX_CONFIG_BYTES))
+            if found.platform is None and not choice.accepts(config.platform):
+                return config.platform
             layers = pair_layers(manifest, config)
         except (InputError, MissingError) as error:
             return _unreadable("config", error, digest=manifest.descriptor.digest, manifest=manifest)
@@ -163,28 +190,39 @@ class Scanner:
         return inventory, account, files if self._files is FileScope.ALL else ()
 
     async def _scan_layers(self, source: ImageSource, layers: Sequence[Layer]) -> list[ScannedLayer]:
-        known = await self._store.load([str(layer.descriptor.digest) for layer in layers])
-        wanted = {_claim(layer): layer for layer in layers if not _is_known(layer, known)}
+        opened = await self._open_layers(layers)
+        readable = [layer for layer in opened if isinstance(layer, Layer)]
+        known = await self._store.load([_stored_as(layer) for layer in readable])
+        wanted = {_claim(layer): layer for layer in readable if not _is_known(layer, known)}
         largest_first = sorted(wanted.values(), key=lambda layer: layer.descriptor.size, reverse=True)
         results = await run_together(self._scan_layer(source, layer) for layer in largest_first)
         scanned = dict(zip(map(_claim, largest_first), results, strict=True))
-        return [scanned.get(_claim(layer)) or _known_layer(layer, known) for layer in layers]
+        return [layer if isinstance(layer, ScannedLayer) else scanned.get(_claim(layer)) or _known_layer(layer, known) for layer in opened]
+
+    async def _open_layers(self, layers: Sequence[Layer]) -> Sequence[Layer | ScannedLayer]:
+        """Find the ciphers of encrypted layers; one that no key opens is a gap."""
+        if not any(media_types.is_encrypted_layer(layer.descriptor.media_type) for layer in layers):
+            return layers
+        return await asyncio.to_thread(lambda: [self._open_layer(layer) for layer in layers])
+
+    def _open_layer(self, layer: Layer) -> Layer | ScannedLayer:
+        if not media_types.is_encrypted_layer(layer.descriptor.media_type):
+            return layer
+        try:
+            return replace(layer, cipher=self._access.keys.open(layer.descriptor))
+        except InputError as error:
+            return _unread_layer(layer, error)
 
     async def _scan_layer(self, source: ImageSource, layer: Layer) -> ScannedLayer:
-        digest = str(layer.descriptor.digest)
-        reason = _unscannable(layer)
-        if reason:
-            return ScannedLayer(digest=digest, result=None, gap=_gap("layer", f"{digest}: {reason}"))
-
         def stream() -> AsyncIterator[bytes]:
-            return source.stream_blob(layer.descriptor)
+            return self._access.foreign.stream_of(source, layer.descriptor)
 
         try:
             result = await self._pool.scan(layer, stream, compares_contents=self._files.compares_contents)
         except (InputError, MissingError) as error:
-            return ScannedLayer(digest=digest, result=None, gap=_gap("layer", f"{digest}: {error}"))
-        await self._store.record(digest, result)
-        return ScannedLayer(digest=digest, result=result, gap=None)
+            return _unread_layer(layer, error)
+        await self._store.record(_stored_as(layer), result)
+        return ScannedLayer(digest=str(layer.descriptor.digest), result=result, gap=None)
 
 
 def unreadable_inspection(digest: Digest, reason: str) -> Inspection:
@@ -200,93 +238,28 @@ def _entry_point(config: ImageConfig) -> EntryPoint:
 def _claim(layer: Layer) -> tuple[object, ...]:
     """All that an image says of a layer's bytes: one that has a blob twice must be right about it both times."""
     descriptor = layer.descriptor
-    return descriptor.digest, descriptor.size, descriptor.media_type, layer.diff_id
+    return descriptor.digest, descriptor.size, descriptor.media_type, layer.diff_id, layer.cipher
+
+
+def _stored_as(layer: Layer) -> str:
+    """The digest that a layer's result is stored under. What a key revealed is found only by those who have that key."""
+    digest = layer.descriptor.digest
+    return str(Digest.of(f"{digest} {layer.cipher.mark}".encode()) if layer.cipher else digest)
 
 
 def _is_known(layer: Layer, known: Mapping[str, LayerResult]) -> bool:
     """A stored result counts only for the diff-id it was verified with: a config may lie about a blob that others know."""
-    result = known.get(str(layer.descriptor.digest))
+    result = known.get(_stored_as(layer))
     return result is not None and result.diff_id == str(layer.diff_id)
 
 
 def _known_layer(layer: Layer, known: Mapping[str, LayerResult]) -> ScannedLayer:
+    return ScannedLayer(digest=str(layer.descriptor.digest), result=known[_stored_as(layer)], gap=None)
+
+
+def _unread_layer(layer: Layer, error: Exception) -> ScannedLayer:
     digest = str(layer.descriptor.digest)
-    return ScannedLayer(digest=digest, result=known[digest], gap=None)
-
-
-def _unscannable(layer: Layer) -> str | None:
-    media_type = layer.descriptor.media_type
-    if media_types.is_encrypted_layer(media_type):
-        return "the layer is encrypted and no key for it is configured"
-    if media_types.is_foreign_layer(media_type):
-        return "the layer's bytes lie outside the registry (foreign layer)"
-    return None
-
-
-class _Walk:
-    """Collects the image manifests below a root, what is no image, and what could not be read."""
-
-    def __init__(self, source: ImageSource, platform: str) -> None:
-        self._source = source
-        self._platform = platform
-        self._seen: set[Digest] = set()
-        self.manifests: list[Manifest] = []
-        self.artifacts: list[Descriptor] = []
-        self.nested: list[Index] = []
-        self.broken: list[InspectedImage] = []
-
-    async def visit_root(self, root: Manifest | Index) -> None:
-        await self._visit(root, 0)
-        if self._platform != "all" and not self.manifests and not self.broken and isinstance(root, Index):
-            raise InvalidManifest(f"this index holds no image for platform {self._platform}")
-
-    async def _visit(self, document: Manifest | Index, depth: int, platform: Platform | None = None) -> None:
-        """Take up a document; `platform` is what its index names it with. What is named with a real one and is no image is a gap, never an artifact."""
-        if isinstance(document, Index):
-            if depth > MAX_INDEX_DEPTH:
-                raise LimitExceeded(f"indexes nested more than {MAX_INDEX_DEPTH} deep")
-            if depth:
-                self.nested.append(document)
-            for child in document.manifests:
-                await self._visit_child(child, depth + 1)
-        elif document.is_image or (document.is_statement_of_an_image and await self._is_disguised(document)):
-            self.manifests.append(document)
-        elif platform is not None and not platform.is_unknown:
-            raise InvalidManifest(f"its index names it as the image for {platform}, but it is none")
-        else:
-            self.artifacts.append(document.descriptor)
-
-    async def _is_disguised(self, statement: Manifest) -> bool:
-        """Tell whether a statement's config is that of a runnable image. One that cannot be read counts as such: it then becomes a gap."""
-        try:
-            config = parse_config(await self._source.fetch_blob(statement.config, limit=MAX_CONFIG_BYTES))
-        except (InputError, MissingError):
-            return True
-        return not config.platform.is_unknown
-
-    async def _visit_child(self, child: Descriptor, depth: int) -> None:
-        if child.digest in self._seen or not _is_wanted(child.platform, self._platform):
-            return
-        self._seen.add(child.digest)
-        if len(self._seen) > MAX_DOCUMENTS:
-            raise LimitExceeded(f"more than {MAX_DOCUMENTS} manifests below one index")
-        try:
-            await self._visit(await self._source.fetch_document(child), depth, child.platform)
-        except (InputError, MissingError) as error:
-            self._pass_over(child, error)
-
-    def _pass_over(self, child: Descriptor, error: InputError | MissingError) -> None:
-        """Note what could not be read. Attestations (`unknown/unknown`) are often left behind by copies; one that is there is judged by what it is."""
-        if isinstance(error, MissingError) and child.platform is not None and child.platform.is_unknown:
-            self.artifacts.append(child)
-        else:
-            self.broken.append(_unreadable("manifest", error, digest=child.digest))
-
-
-def _is_wanted(found: Platform | None, wanted: str) -> bool:
-    if wanted == "all" or found is None:
-        return True
-    return str(found) == wanted or f"{found.os}/{found.architecture}" == wanted
+    return ScannedLayer(digest=digest, result=None, gap=_gap("layer", f"{digest}: {error}"))
 
 
 def _unreadable(name: str, error: Exception | str, *, digest: Digest | None, manifest: Manifest | None = None) -> InspectedImage:

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from pratique.inventory.analyzer import LayerFile
 from pratique.inventory.analyzers.dpkg import parse
+from pratique.inventory.package import Package
 from tests.support.layer_results import ASSETS
 
 FORMAT = "${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\t${db:Status-Status}\n"
 
 
 def _ours(status: Path) -> set[tuple[str, ...]]:
-    packages = parse(LayerFile(path="var/lib/dpkg/status", content=status.read_bytes()))
+    facts = parse(LayerFile(path="var/lib/dpkg/status", content=status.read_bytes()))
+    packages = [fact for fact in facts if isinstance(fact, Package)]
     return {(p.name, p.version, p.architecture, p.matching_name, p.matching_version) for p in packages}
 
 

@@ -199,6 +199,17 @@ def without_blob(*, is_config: bool = False, in_its_place: Callable[[Path], None
     return build
 
 
+def elsewhere(*urls: str) -> Build:
+    """An image with a layer that is not in the layout, but at these addresses."""
+
+    def build(layout: RawLayout) -> Json:
+        media_type = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+        descriptor = {"mediaType": media_type, "digest": digest_of(b"elsewhere"), "size": 9, "urls": urls}
+        return layout.image(layout.good, Layer(descriptor, ANY_DIFF_ID))
+
+    return build
+
+
 def twice(*, is_first_wrong: bool) -> Build:
     """An image that has one layer twice, with two diff-ids of which one is wrong."""
 
@@ -315,7 +326,8 @@ LAYERS = {
     "a size beyond all numbers": Hostile("truncated|size", with_layer(lambda: gzip.compress(header(b"a", b"\x80\0\0\0\x7f" + b"\xff" * 7)))),
     "random bytes": Hostile("tar header", with_layer(lambda: random_bytes(5000))),
     "an encrypted layer": Hostile("encrypted", lambda layout: layout.image(layout.good, layout.layer(random_bytes(5000), ANY_DIFF_ID, f"{OCI_LAYER}+gzip+encrypted"))),
-    "a foreign layer": Hostile("foreign", lambda layout: layout.image(layout.good, layout.layer(random_bytes(9), ANY_DIFF_ID, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"))),
+    "a layer in a cloud's own services": Hostile("169.254.169.254: nothing is fetched", elsewhere("http://169.254.169.254/latest/meta-data", "file:///etc/passwd")),
+    "a layer that lies nowhere": Hostile("says nowhere where", elsewhere()),
     "a missing layer": Hostile("No such file", without_blob()),
     "a pipe for a layer": Hostile("regular file", without_blob(in_its_place=os.mkfifo)),
     "a device for a layer": Hostile("regular file", without_blob(in_its_place=lambda path: path.symlink_to("/dev/zero"))),

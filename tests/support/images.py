@@ -192,7 +192,9 @@ def decompress(layer: bytes) -> bytes:
     """The tar inside a layer blob."""
     if layer.startswith(_GZIP):
         return gzip.decompress(layer)
-    return zstandard.ZstdDecompressor().decompressobj().decompress(layer) if layer.startswith(_ZSTD) else layer
+    if layer.startswith(_ZSTD):
+        return zstandard.ZstdDecompressor().stream_reader(layer, read_across_frames=True).read()
+    return layer
 
 
 def _member(path: str, entry: Entry) -> tuple[tarfile.TarInfo, bytes]:

@@ -127,6 +127,7 @@ class Status(Document, frozen=True, kw_only=True):
     """Everything about one reference at this moment.
 
     `is_settled`: the newest scan has led to a decision whose actions are all done with, or can lead to none (it failed, or it was no image).
+    `artifact`: what it is instead of an image, such as `helm chart`; null for an image.
     """
 
     reference: str
@@ -136,6 +137,7 @@ class Status(Document, frozen=True, kw_only=True):
     digest: str | None
     tags: tuple[str, ...]
     is_settled: bool
+    artifact: str | None
     scan: Scan | None
     decision: DecisionSummary | None
     actions: tuple[Action, ...]
@@ -271,7 +273,7 @@ def attempt_document(scan: ScanRow) -> Attempt:
     )
 
 
-def status_document(reference: str, status: StatusView, *, is_artifact: bool) -> Status:
+def status_document(reference: str, status: StatusView, *, artifact: str | None) -> Status:
     """Describe what is known about a reference."""
     return Status(
         reference=reference,
@@ -280,7 +282,8 @@ def status_document(reference: str, status: StatusView, *, is_artifact: bool) ->
         tag=status.tag,
         digest=status.digest,
         tags=status.tags,
-        is_settled=is_settled(status, is_artifact=is_artifact),
+        is_settled=is_settled(status, is_artifact=artifact is not None),
+        artifact=artifact,
         scan=scan_document(status.scan) if status.scan else None,
         decision=DecisionSummary(**_decision_fields(status.decision)) if status.decision else None,
         actions=tuple(map(action_document, status.actions)),

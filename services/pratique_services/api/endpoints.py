@@ -28,7 +28,7 @@ from pratique_services.api.inputs import (
     WhereQuery,
     parse_reference,
 )
-from pratique_services.api.lookup import is_artifact, load_contents, load_known, load_report, load_scanned
+from pratique_services.api.lookup import load_artifact_kind, load_contents, load_known, load_report, load_scanned
 from pratique_services.api.paging import (
     AffectedKey,
     FindingKey,
@@ -56,7 +56,7 @@ async def read_status(call: Call, asked: OfImage) -> documents.Status:
     reference = parse_reference(asked.reference)
     async with call.database.reading() as session:
         status = await load_known(session, reference)
-        return documents.status_document(str(reference), status, is_artifact=await is_artifact(session, status))
+        return documents.status_document(str(reference), status, artifact=await load_artifact_kind(session, status))
 
 
 async def read_images(call: Call, asked: ImagesQuery) -> documents.Images:

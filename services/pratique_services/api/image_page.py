@@ -28,7 +28,7 @@ from pratique_services.api import views, words
 from pratique_services.api.browsing import Visit, see_other
 from pratique_services.api.commands import is_releasable
 from pratique_services.api.inputs import ImagePageQuery, parse_input, parse_reference
-from pratique_services.api.lookup import is_artifact, load_known, load_report
+from pratique_services.api.lookup import load_artifact_kind, load_known, load_report
 from pratique_services.api.paging import FindingKey, decode_cursor, finding_key, page_of
 from pratique_services.api.views import Change, image_path
 
@@ -42,7 +42,7 @@ class _Loaded:
     """What is stored about an image; `report` is None while nothing was read of it."""
 
     status: StatusView
-    is_artifact: bool
+    artifact: str | None
     report: Report | None
     change: Change | None
     attempts: tuple[ScanRow, ...]
@@ -86,7 +86,7 @@ async def _load(session: AsyncSession, reference: Reference, status: StatusView)
     subject = f"{name}@{digest}" if digest else f"{name}:{status.tag}"
     return _Loaded(
         status=status,
-        is_artifact=await is_artifact(session, status),
+        artifact=await load_artifact_kind(session, status),
         report=report,
         change=await _load_change(session, status, report) if report else None,
         attempts=attempts or ((status.scan,) if status.scan else ()),
@@ -116,7 +116,7 @@ async def _describe(visit: Visit, reference: Reference, loaded: _Loaded) -> dict
         "target": report.target if report else None,
         "support": words.support_line(eol_state(report.target.distribution)) if report else "",
         "package_count": len(report.packages) if report else 0,
-        "answer": words.answer(status, is_artifact=loaded.is_artifact),
+        "answer": words.answer(status, artifact=loaded.artifact),
         "newer_scan": words.newer_scan_line(status),
         "change": loaded.change,
         "advice": (await asyncio.to_thread(lambda: report.recommendations))[:_ADVICE] if report else (),

@@ -18,7 +18,7 @@ from pratique.policy.verdict import Verdict
 from pratique.reports.file_document import read_account
 from pratique.reports.report import ImageFiles, Report, Target, sorted_findings
 from pratique.storage.findings import load_coverage, load_findings
-from pratique.storage.images import load_files, load_image, load_index_children, load_inventory
+from pratique.storage.images import ARTIFACT_KIND, load_files, load_image, load_index_children, load_inventory
 from pratique.storage.queries import StatusView, load_status
 
 _MAX_DEPTH = 4  # indexes in indexes: one that names itself must end
@@ -50,11 +50,11 @@ async def load_scanned(session: AsyncSession, reference: Reference) -> tuple[Sta
     return status, status.digest
 
 
-async def is_artifact(session: AsyncSession, status: StatusView) -> bool:
-    """Tell whether the newest scan found that this is no image."""
+async def load_artifact_kind(session: AsyncSession, status: StatusView) -> str | None:
+    """Name what the newest scan found where that is no image (`helm chart`); None for an image."""
     digest = status.scan.image_digest if status.scan else None
     image = await load_image(session, digest) if digest else None
-    return image is not None and image.kind == "artifact"
+    return str(image.config.get(ARTIFACT_KIND) or "artifact") if image is not None and image.kind == "artifact" else None
 
 
 async def load_contents(session: AsyncSession, digest: str) -> Contents:

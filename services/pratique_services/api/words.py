@@ -25,16 +25,16 @@ class Answer:
     explanation: str
 
 
-def answer(status: StatusView, *, is_artifact: bool) -> Answer:
-    """Answer by the verdict that stands, or say why there is none."""
+def answer(status: StatusView, *, artifact: str | None = None) -> Answer:
+    """Answer by the verdict that stands, or say why there is none; `artifact` is what this is instead of an image."""
     if status.decision is not None:
         return _by_verdict(status.decision.verdict)
     scan = status.scan
-    if is_artifact:
+    if artifact:
         return Answer(
             word="none",
             headline="There is nothing to decide.",
-            explanation="This is an artifact, such as a chart or a signature, and no image.",
+            explanation=f"This is no image, but: {artifact}.",
         )
     if scan is not None and scan.state == "failed":
         return Answer(

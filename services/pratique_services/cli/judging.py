@@ -129,15 +129,22 @@ def _target(text: str, inspection: Inspection) -> Target:
     root = inspection.root
     readable: list[InspectedImage] = [image for image in inspection.images if image.config is not None]
     platforms = [str(image.config.platform) for image in readable if image.config]
-    distribution = next((image.inventory.distribution for image in readable if image.inventory.distribution), None)
+    distribution = next((image.inventory.distribution for image in inspection.images if image.inventory.distribution), None)
     state = eol_state(distribution)
     return Target(
         reference=text.encode("utf-8", "backslashreplace").decode(),  # a path may hold any bytes
-        digest=str(root.descriptor.digest) if root else None,
+        digest=str(root.descriptor.digest) if root else _described_digest(inspection),
         platform=",".join(platforms) or None,
         distribution=distribution,
         eol=state.eol.isoformat() if state and state.eol else None,
+        described=inspection.described,
     )
+
+
+def _described_digest(inspection: Inspection) -> str | None:
+    """The digest of the image that an SBOM is about, as it says."""
+    digests = [str(image.digest) for image in inspection.images if image.digest and inspection.described]
+    return digests[0] if digests else None
 
 
 def _judge(options: argparse.Namespace, findings: tuple[Finding, ...], coverage: Coverage, target: Target) -> Verdict:

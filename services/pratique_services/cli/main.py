@@ -22,8 +22,8 @@ EXIT_VIOLATED = 1
 EXIT_USAGE = 2
 EXIT_UNFINISHED = 3
 
-SCAN_FORMATS = ("table", "json", "cyclonedx")
-SBOM_FORMATS = ("cyclonedx", "json")
+SCAN_FORMATS = ("table", "json", "cyclonedx", "spdx", "spdx3")
+SBOM_FORMATS = ("cyclonedx", "spdx", "spdx3", "json")
 SEVERITIES = ("critical", "high", "medium", "low", "negligible")
 SERVICES = ("gateway", "scanner", "enforcer", "notifier", "advisor", "api")
 
@@ -67,7 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_scan(commands: _Commands) -> None:
     scan = commands.add_parser("scan", help="judge an image without any server", formatter_class=argparse.RawDescriptionHelpFormatter)
     _add_target(scan)
-    scan.add_argument("--format", choices=SCAN_FORMATS, default="table", help="default: table")
+    scan.add_argument(
+        "--format", choices=SCAN_FORMATS, default="table", help="default: table; spdx is 2.3 and spdx3 is 3.0.1, both without findings"
+    )
     threshold = scan.add_mutually_exclusive_group()
     threshold.add_argument(
         "--fail-on", choices=SEVERITIES, metavar="SEVERITY", help=f"exit 1 from this severity on: {', '.join(SEVERITIES)}"
@@ -83,18 +85,42 @@ def _add_scan(commands: _Commands) -> None:
         help="list every file with what it is, and compare contents with what package managers recorded (slower)",
     )
     scan.set_defaults(command="scan:scan")
-    sbom = commands.add_parser("sbom", help="list what is installed in an image")
+    sbom = commands.add_parser("sbom", help="list what is installed in an image, or turn an SBOM into another format")
     _add_target(sbom)
-    sbom.add_argument("--format", choices=SBOM_FORMATS, default="cyclonedx", help="default: cyclonedx")
+    sbom.add_argument("--format", choices=SBOM_FORMATS, default="cyclonedx", help="default: cyclonedx (1.6); spdx is 2.3, spdx3 is 3.0.1")
     sbom.set_defaults(command="scan:sbom", files="none")
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "target", metavar="TARGET", help="host/repo:tag, host/repo@sha256:..., oci:DIR[:TAG], docker-archive:FILE or dir:ROOTFS"
+        "target",
+        metavar="TARGET",
+        help="host/repo:tag, host/repo@sha256:..., oci:DIR[:TAG], docker-archive:FILE, dir:ROOTFS or sbom:FILE (CycloneDX or SPDX, JSON)",
     )
-    parser.add_argument("--platform", default="all", metavar="OS/ARCH", help="one platform of an index, or `all` (default)")
+    parser.add_argument(
+        "--platform", default="all", metavar="OS/ARCH[/VARIANT]", help="one platform of an index, such as linux/arm/v7, or `all` (default)"
+    )
     parser.add_argument("--plain-http", action="store_true", help="speak http to the registry of TARGET")
+    parser.add_argument(
+        "--decryption-key",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="private key for encrypted layers; may be repeated (its password: PRATIQUE_KEY_PASSWORD)",
+    )
+    parser.add_argument(
+        "--foreign-layers",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="fetch layers that lie outside the registry from this host; may be repeated (*.HOST: everything below it)",
+    )
+    parser.add_argument(
+        "--sbom-sources",
+        choices=("oci",),
+        help="add what SBOMs say that are attached to the image: referrers, cosign's tags, BuildKit's attestations",
+    )
     parser.add_argument("--no-cache", action="store_true", help="read every layer anew, and keep no results of layers")
     parser.add_argument(
         "--cache-dir", type=Path, metavar="DIR", help="where results of layers are kept (default: PRATIQUE_CACHE_DIR, ~/.cache/pratique)"

@@ -104,6 +104,14 @@ def _render(report: Report, form: str, output: Path | None) -> bytes:
             from pratique.reports.cyclonedx import render_cyclonedx
 
             return render_cyclonedx(report)
+        case "spdx":
+            from pratique.reports.spdx import render_spdx
+
+            return render_spdx(report)
+        case "spdx3":
+            from pratique.reports.spdx3 import render_spdx3
+
+            return render_spdx3(report)
         case _:
             from pratique.reports.table import render_table
 

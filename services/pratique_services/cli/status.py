@@ -96,7 +96,8 @@ def _print(document: Mapping[str, Any]) -> None:
     print(f"scan:     {_state_line(document)}")
     decision = document.get("decision")
     if decision is None:
-        print("decision: none yet")
+        artifact = document.get("artifact")
+        print(f"decision: none, for this is no image, but: {printable(artifact)}" if artifact else "decision: none yet")
         return
     verdict = decision["verdict"]
     print(f"decision: {verdict['status']} by policy {verdict['policy']} at {decision['decided_at']}")

@@ -23,6 +23,7 @@ from pratique.scanning import InspectedImage, Inspection
 from pratique.storage.engine import Database
 from pratique.storage.findings import record_coverage, record_inspections
 from pratique.storage.images import (
+    ARTIFACT_KIND,
     RecordedImage,
     load_image,
     load_index_children,
@@ -131,8 +132,11 @@ def _documents(digest: Digest, inspection: Inspection) -> Iterator[RecordedImage
     """The rows of what is no image itself: the root, indexes below it, and artifacts that were seen to be some."""
     read = {image.digest or digest for image in inspection.images}
     for artifact in inspection.artifacts:
-        if artifact.platform is None and artifact.digest != digest:
-            yield RecordedImage(digest=artifact.digest, media_type=artifact.media_type, kind="artifact", size=artifact.size)
+        found = artifact.descriptor
+        if artifact.is_read and found.digest != digest:
+            yield RecordedImage(
+                digest=found.digest, media_type=found.media_type, kind="artifact", size=found.size, config={ARTIFACT_KIND: artifact.kind}
+            )
     for index in inspection.nested:
         if index.descriptor.digest not in read:  # else it could not be read to its end
             yield _recorded_index(index.descriptor.digest, index, inspection)
@@ -141,7 +145,11 @@ def _documents(digest: Digest, inspection: Inspection) -> Iterator[RecordedImage
         yield _recorded_index(digest, root, inspection)
     elif not inspection.images:
         yield RecordedImage(
-            digest=digest, media_type=root.descriptor.media_type if root else "", kind="artifact", size=root.descriptor.size if root else 0
+            digest=digest,
+            media_type=root.descriptor.media_type if root else "",
+            kind="artifact",
+            size=root.descriptor.size if root else 0,
+            config={ARTIFACT_KIND: inspection.artifact_kind},
         )
 
 
@@ -152,6 +160,7 @@ def _recorded_index(digest: Digest, index: Index, inspection: Inspection) -> Rec
         media_type=index.descriptor.media_type,
         kind="artifact" if is_artifact else "index",
         size=index.descriptor.size,
+        config={ARTIFACT_KIND: inspection.artifact_kind} if is_artifact else {},
         children=tuple(_as_found(child, inspection) for child in index.manifests),
     )
 

@@ -23,7 +23,9 @@ _NEIGHBOUR_BYTES = (
 )  # files beside an exactly wanted path are kept up to here: distributions link `etc/redhat-release` to `etc/rocky-release`
 _ANY_EXECUTE = 0o111
 _SCRIPT = b"#!"
-_BINARIES = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe", b"\0asm")  # ELF; Mach-O, both byte orders and universal; WebAssembly
+_BINARIES = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe", b"\0asm")
+"""ELF; Mach-O, both byte orders and universal; WebAssembly."""
+
 _WINDOWS_BINARY = b"MZ"
 _RUNNABLE = (_SCRIPT, *_BINARIES, _WINDOWS_BINARY)
 _WINDOWS_ENDS = (b".exe", b".dll")
@@ -72,15 +74,13 @@ class LayerVisitor:
         self.regular.add(path)
         if self.contents is not None:
             self.contents.begin(size)
-        if path in self.executables:
+        is_named = self.index.is_candidate(path, directory, name) or directory in self._neighbours or path in self._second_look
+        is_wanted = is_named or (size and self.index.is_magic(head))
+        if is_wanted or path in self.executables:
             self._replace(path)
         if head.startswith(_RUNNABLE):
             self._note_executable(path, size, mode, head)
-        is_named = self.index.is_candidate(path, directory, name) or directory in self._neighbours or path in self._second_look
-        if is_named or (size and self.index.is_magic(head)):
-            self._replace(path)
-            return self._consider(_Wanted(path, size, mode, is_named=is_named), head)
-        return 0
+        return self._consider(_Wanted(path, size, mode, is_named=is_named), head) if is_wanted else 0
 
     def visit_body(self, content: bytes) -> None:
         """Take the body of the file met last: analyse it, and keep it where a link may need it."""

@@ -18,6 +18,10 @@ from isal import isal_zlib
 from isal.isal_zlib import _GzipReader
 
 from pratique.errors import InvalidLayer
+from pratique.oci.tar_fields import has_valid_checksum
+
+HEAD_BYTES = 512
+"""A tar's first header: so much of a blob tells whether it may be a layer."""
 
 _READ_BYTES = 256 * 1024  # of compressed input at a time; also the most that a gzip header (name, comment) may take
 _MAX_WINDOW = 128 * 1024 * 1024  # zstd's own default: a frame can ask for gigabytes of history
@@ -87,6 +91,19 @@ def open_tar(source: ChunkReader) -> TarReader:
         if head.startswith(magic):
             raise InvalidLayer(f"expected a gzip, zstd or plain tar layer, got {name}")
     return source  # a tar, or junk that fails the walker's first header check
+
+
+def may_be_layer(head: bytes) -> bool:
+    """Tell by its first HEAD_BYTES whether a runtime could unpack a blob: if it is compressed, empty, or begins with a tar header.
+
+    Runtimes go by this and not by media types, so it is no use to call an archive something else.
+    """
+    if head.startswith((_GZIP_MAGIC, *_REFUSED)) or _is_zstd(int.from_bytes(head[:4], "little")) or not head.strip(b"\0"):
+        return True
+    try:
+        return len(head) >= HEAD_BYTES and has_valid_checksum(head[:HEAD_BYTES])
+    except InvalidLayer:
+        return False
 
 
 def fill(reader: TarReader, buffer: memoryview) -> int:

@@ -12,6 +12,7 @@ import msgspec
 
 from pratique.errors import InvalidDigest, InvalidManifest, LimitExceeded
 from pratique.oci import media_types
+from pratique.oci.cipher import LayerCipher
 from pratique.oci.digest import Digest
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024  # distribution's own limit: protects memory against a manifest as large as a layer
@@ -67,11 +68,12 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One layer of an image: its blob, its place (0 is the base) and the digest of its uncompressed tar."""
+    """One layer of an image: its blob, its place (0 is the base) and the digest of its uncompressed tar. With a `cipher`, the blob is decrypted on its way through."""
 
     descriptor: Descriptor
     position: int
     diff_id: Digest | None
+    cipher: LayerCipher | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from pratique.oci.digest import Digest
 from pratique.oci.manifest import Descriptor, Index, Manifest
 from pratique.oci.reference import Reference
 from pratique.registry.client import RegistryClient
@@ -36,6 +37,14 @@ class RegistrySource:
     def stream_blob(self, descriptor: Descriptor) -> AsyncIterator[bytes]:
         """Stream a blob, not verified."""
         return self._client.stream_blob(self._reference.repository, descriptor)
+
+    async def list_referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
+        """List what refers to a digest of the same repository. What an entry says of itself is not verified."""
+        return await self._client.list_referrers(self._reference.repository, digest)
+
+    async def fetch_tagged(self, tag: str) -> Manifest | Index:
+        """Fetch what another tag of the same repository names now."""
+        return await self._client.fetch_document(self._reference.repository, tag)
 
     async def close(self) -> None:
         """Do nothing: the client is shared."""

@@ -1,110 +1,164 @@
-"""CycloneDX 1.6 through its library: an SBOM, with vulnerabilities when the report has findings."""
+"""CycloneDX 1.6 JSON, built directly: the library takes nine seconds for 4,000 packages where this takes a tenth of one, so it judges in tests what is written here.
+
+Inventories and vulnerabilities. The image depends on its packages, and an OS package on the language packages that came in it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import quote
 
-from cyclonedx.model import Property, XsUri
-from cyclonedx.model.bom import Bom
-from cyclonedx.model.bom_ref import BomRef
-from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.model.impact_analysis import ImpactAnalysisAffectedStatus
-from cyclonedx.model.vulnerability import (
-    BomTarget,
-    BomTargetVersionRange,
-    Vulnerability,
-    VulnerabilityAdvisory,
-    VulnerabilityRating,
-    VulnerabilitySeverity,
-    VulnerabilitySource,
-)
-from cyclonedx.output.json import JsonV1Dot6
-from packageurl import PackageURL
+import msgspec
 
 from pratique import __version__
 from pratique.findings import Finding, FindingKind, Severity
 from pratique.inventory.package import InstalledPackage
-from pratique.reports.report import Report
+from pratique.reports.report import Report, Target
+from pratique.reports.sbom_parts import TOOL, created_at, document_id, is_cpe, is_license_id, reference_name, spdx_expression, unique_keys
+from pratique.sboms.facts import CPE, Fact, coverage_facts, distribution_facts, package_facts
 
 _URL_CHARACTERS = "%/:=&?~#+!$,;'@()*"
 _URL_PART = r"(?:[A-Za-z0-9\-._~:/?@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*"
 _URL = re.compile(rf"https?://[A-Za-z0-9._-]+(?::[0-9]{{1,5}})?(?:[/?]{_URL_PART})?(?:#{_URL_PART})?")
-_SEVERITIES = {
-    Severity.CRITICAL: VulnerabilitySeverity.CRITICAL,
-    Severity.HIGH: VulnerabilitySeverity.HIGH,
-    Severity.MEDIUM: VulnerabilitySeverity.MEDIUM,
-    Severity.LOW: VulnerabilitySeverity.LOW,
-    Severity.NEGLIGIBLE: VulnerabilitySeverity.INFO,
-    Severity.UNKNOWN: VulnerabilitySeverity.UNKNOWN,
+_RATINGS = {
+    Severity.CRITICAL: "critical",
+    Severity.HIGH: "high",
+    Severity.MEDIUM: "medium",
+    Severity.LOW: "low",
+    Severity.NEGLIGIBLE: "info",
+    Severity.UNKNOWN: "unknown",
 }
+_OS_REF = "operating-system"
+
+_Object = dict[str, Any]
 
 
 def render_cyclonedx(report: Report) -> bytes:
-    """Render the report as a CycloneDX 1.6 JSON document."""
-    bom = Bom()
-    bom.metadata.component = _image_component(report)
-    bom.metadata.tools.components.add(Component(type=ComponentType.APPLICATION, name="pratique", version=__version__))
-    bom.metadata.properties.add(Property(name="pratique:coverage", value=str(report.coverage.status)))
-    components = {installed.package.purl: _component(installed) for installed in report.packages}
-    bom.components.update(components.values())
-    bom.register_dependency(bom.metadata.component, components.values())
-    bom.vulnerabilities.update(_vulnerabilities(report.findings, components))
-    return JsonV1Dot6(bom).output_as_string(indent=2).encode() + b"\n"
+    """Render the report as a CycloneDX 1.6 JSON document. Packages stay in their order, and the same report gives the same bytes but for the time."""
+    image = _image_component(report.target, reference_name(report))
+    keys = unique_keys(report.packages)
+    system = [_os_component(report.target)] if report.target.distribution else []
+    components = system + [_component(installed, key) for installed, key in zip(report.packages, keys, strict=True)]
+    is_whole = not report.coverage.gaps and bool(report.coverage.items)
+    document = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{document_id(report)}",
+        "version": 1,
+        "metadata": {
+            "timestamp": created_at(),
+            "tools": {"components": [{"type": "application", "name": TOOL, "version": __version__}]},
+            "component": image,
+            "properties": _properties(coverage_facts(report.coverage)),
+        },
+        "components": components,
+        "dependencies": _dependencies(report, image["bom-ref"], keys),
+        "compositions": [{"aggregate": "complete" if is_whole else "incomplete", "assemblies": [image["bom-ref"]]}],
+    }
+    vulnerabilities = _vulnerabilities(report.findings, set(keys))
+    if vulnerabilities:
+        document["vulnerabilities"] = vulnerabilities
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def _image_component(report: Report) -> Component:
-    target = report.target
-    return Component(type=ComponentType.CONTAINER, name=target.reference, version=target.digest, bom_ref=target.digest or target.reference)
+def _image_component(target: Target, name: str) -> _Object:
+    component: _Object = {"type": "container", "bom-ref": target.digest or f"image:{name}", "name": name}
+    if target.digest:
+        component["version"] = target.digest
+    if target.platform:
+        component["properties"] = _properties([("pratique:platform", target.platform)])
+    return component
 
 
-def _component(installed: InstalledPackage) -> Component:
+def _os_component(target: Target) -> _Object:
+    distribution = target.distribution
+    assert distribution is not None  # noqa: S101 - the only caller asks
+    component: _Object = {"type": "operating-system", "bom-ref": _OS_REF, "name": distribution.id}
+    if distribution.version_id:
+        component["version"] = distribution.version_id
+    if distribution.pretty_name:
+        component["description"] = distribution.pretty_name
+    return {**component, "properties": _properties(distribution_facts(distribution))}
+
+
+def _component(installed: InstalledPackage, key: str) -> _Object:
     package = installed.package
-    properties = [Property(name="pratique:path", value=path) for path in installed.paths]
-    if installed.layer:
-        properties.append(Property(name="pratique:layer", value=installed.layer))
-    if package.is_os_package:
-        properties.append(Property(name="pratique:source", value=f"{package.matching_name} {package.matching_version}"))
-    return Component(
-        type=ComponentType.LIBRARY,
-        name=package.name,
-        group=package.namespace if package.type == "npm" and package.namespace else None,
-        version=package.version,
-        purl=PackageURL.from_string(package.purl),
-        bom_ref=package.purl,
-        properties=properties,
-    )
+    facts = package_facts(installed)
+    component: _Object = {"type": "library", "bom-ref": key, "name": package.name, "version": package.version, "purl": package.purl}
+    if package.vendor:
+        component["supplier"] = {"name": package.vendor}
+    if package.namespace and not package.is_os_package:
+        component["group"] = package.namespace
+    if package.licenses:
+        component["licenses"] = _licenses(package.licenses)
+    if package.cpes:
+        first, *others = package.cpes
+        if is_cpe(first):
+            component["cpe"] = first
+        else:
+            others = list(package.cpes)
+        facts += [(CPE, cpe) for cpe in others]
+    component["properties"] = _properties(facts)
+    return component
 
 
-def _vulnerabilities(findings: Iterable[Finding], components: dict[str, Component]) -> list[Vulnerability]:
+def _licenses(licenses: Sequence[str]) -> list[_Object]:
+    """Ids and names side by side, or one expression alone: the format takes no expression beside others."""
+    known = [(text, spdx_expression(text)) for text in licenses]
+    if len(known) == 1 and known[0][1] is not None and not is_license_id(known[0][1]):
+        return [{"expression": known[0][1]}]
+    named = [{"id": found} if found is not None and is_license_id(found) else {"name": text} for text, found in known]
+    return [{"license": one} for one in named]
+
+
+def _properties(facts: Iterable[Fact]) -> list[_Object]:
+    return [{"name": name, "value": value} for name, value in facts]
+
+
+def _dependencies(report: Report, image: str, keys: Sequence[str]) -> list[_Object]:
+    known, owned = set(keys), dict[str, list[str]]()
+    direct = [_OS_REF] if report.target.distribution else []
+    for installed, key in zip(report.packages, keys, strict=True):
+        is_part = installed.owned_by in known and installed.owned_by != key
+        (owned.setdefault(installed.owned_by or "", []) if is_part else direct).append(key)
+    parts = [{"ref": owner, "dependsOn": names} for owner, names in sorted(owned.items())]
+    return [{"ref": image, "dependsOn": direct}, *parts]
+
+
+def _vulnerabilities(findings: Iterable[Finding], known: set[str]) -> list[_Object]:
     by_id: dict[str, list[Finding]] = {}
     for finding in findings:
-        if finding.kind is FindingKind.VULNERABILITY and finding.package in components:
+        if finding.kind is FindingKind.VULNERABILITY and finding.package in known:
             by_id.setdefault(finding.id, []).append(finding)
     return [_vulnerability(group) for group in by_id.values()]
 
 
-def _vulnerability(group: list[Finding]) -> Vulnerability:
+def _vulnerability(group: list[Finding]) -> _Object:
     first = max(group, key=lambda finding: finding.severity)
-    return Vulnerability(
-        bom_ref=BomRef(f"vulnerability:{first.id}"),
-        id=first.id,
-        source=VulnerabilitySource(name="OSV", url=XsUri(f"https://osv.dev/vulnerability/{quote(first.id)}")),
-        description=first.title or None,
-        recommendation=first.recommendation or None,
-        ratings=[VulnerabilityRating(severity=_SEVERITIES[first.severity])],
-        advisories=[VulnerabilityAdvisory(url=XsUri(url)) for url in _valid(first.references)],
-        affects=[_affected(finding) for finding in group],
-    )
+    versions: dict[str, dict[str, None]] = {}
+    for finding in group:
+        versions.setdefault(finding.package or "", {})[finding.installed or ""] = None
+    optional = {
+        "description": first.title,
+        "recommendation": first.recommendation,
+        "advisories": [{"url": url} for url in _valid(first.references)],
+    }
+    return {
+        "bom-ref": f"vulnerability:{first.id}",
+        "id": first.id,
+        "source": {"name": "OSV", "url": f"https://osv.dev/vulnerability/{quote(first.id)}"},
+        "ratings": [{"severity": _RATINGS[first.severity]}],
+        **{key: value for key, value in optional.items() if value},
+        "affects": [
+            {"ref": ref, "versions": [{"version": version, "status": "affected"} for version in found]} for ref, found in versions.items()
+        ],
+    }
 
 
 def _valid(references: Iterable[str]) -> list[str]:
     """The references that the format takes: feeds hold URLs with spaces, which can be quoted, and text that is no URL, which cannot be kept."""
     quoted = (quote(url, safe=_URL_CHARACTERS) for url in references)
-    return [url for url in quoted if _URL.fullmatch(url)]
-
-
-def _affected(finding: Finding) -> BomTarget:
-    version = BomTargetVersionRange(version=finding.installed, status=ImpactAnalysisAffectedStatus.AFFECTED)
-    return BomTarget(ref=finding.package or "", versions=[version])
+    return list(dict.fromkeys(url for url in quoted if _URL.fullmatch(url)))

@@ -19,13 +19,17 @@ MAX_RECOMMENDATIONS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What was looked at: as the user wrote it, its digest, its platform (several joined by `,`), its distribution and that one's end of life (ISO date)."""
+    """What was looked at: as the user wrote it, its digest, its platform (several joined by `,`), its distribution and that one's end of life (ISO date).
+
+    `described` is what an SBOM says that it is about, where the user named an SBOM.
+    """
 
     reference: str
     digest: str | None
     platform: str | None
     distribution: Distribution | None
     eol: str | None = None
+    described: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

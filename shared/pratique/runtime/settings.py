@@ -109,10 +109,19 @@ class OwnerSettings(_Section, frozen=True, kw_only=True):
     owner: str
 
 
+class DecryptionKeySettings(_Section, frozen=True, kw_only=True):
+    """A private key (PEM or DER; RSA or elliptic curve) for which layers are encrypted as ocicrypt does, scheme `jwe`."""
+
+    key: Path
+    password: str = ""
+
+
 class ScannerSettings(_Section, frozen=True, kw_only=True):
     """`concurrency` scans at once per process; `workers` processes that read layers (0: one a core); `timeout` and `lease` in seconds.
 
     `compare_files` hashes every file and compares it with what package managers recorded: modified files are told then, and a layer takes twice as long once.
+    `foreign_layer_hosts` (`HOST[:PORT]`, `*.HOST`) may be asked for layers that lie outside the registry; without them such layers are gaps. `decryption_keys` open
+    encrypted layers: what is in them is then shown to everybody who may read reports.
     """
 
     compare_files: bool = False
@@ -121,6 +130,8 @@ class ScannerSettings(_Section, frozen=True, kw_only=True):
     timeout: _Seconds = 1800
     lease: _Seconds = 60
     max_attempts: _Count = 8
+    foreign_layer_hosts: tuple[str, ...] = ()
+    decryption_keys: tuple[DecryptionKeySettings, ...] = ()
 
 
 class RetrySettings(_Section, frozen=True, kw_only=True):
@@ -312,11 +323,13 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         except RuntimeError as error:
             raise SettingsError(f"{path}: there is no such user") from error
 
-    signing = settings.signing
+    signing, scanner = settings.signing, settings.scanner
+    keys = tuple(msgspec.structs.replace(item, key=resolve(item.key)) for item in scanner.decryption_keys)
     return msgspec.structs.replace(
         settings,
         advisories=resolve(settings.advisories),
         policy=resolve(settings.policy),
         signing=msgspec.structs.replace(signing, key=resolve(signing.key), attestation_key=resolve(signing.attestation_key)),
+        scanner=msgspec.structs.replace(scanner, decryption_keys=keys),
         registries=tuple(msgspec.structs.replace(item, ca_file=resolve(item.ca_file)) for item in settings.registries),
     )

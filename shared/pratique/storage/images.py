@@ -18,6 +18,7 @@ from pratique.storage.models import IndexChild as IndexChildModel
 from pratique.storage.text import DigestLike, utc_now
 
 __all__ = [
+    "ARTIFACT_KIND",
     "IndexChild",
     "RecordedImage",
     "has_inventory",
@@ -31,12 +32,15 @@ __all__ = [
     "record_inventory",
 ]
 
+ARTIFACT_KIND = "artifact"
+"""What `RecordedImage.config` calls the kind of an artifact: `helm chart`, `signature`."""
+
 _FACTS = ("media_type", "kind", "size", "platform", "config", "layers", "recorded_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedImage:
-    """A manifest or index by its digest. `kind` is `image`, `index` or `artifact`; `config` holds JSON facts of the image config.
+    """A manifest or index by its digest. `kind` is `image`, `index` or `artifact`; `config` holds JSON facts of the image config, of an artifact its ARTIFACT_KIND.
 
     `layers` are the digests from the base up; `children` the platform manifests of an index (attestations included: they are told by their platform).
     """

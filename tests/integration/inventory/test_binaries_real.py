@@ -15,40 +15,16 @@ from pratique.inventory.analyzers.binaries import ANALYZER
 from pratique.inventory.package import Package
 from tests.support.debian_packages import read_tree, unpack
 
-# 25 MB in all; the name of a group's folder is made of these names and must stay below 255 bytes
-GROUPS = (
-    (
-        "busybox-static",
-        "bash",
-        "gzip",
-        "xz-utils",
-        "zstd",
-        "jq",
-        "util-linux",
-        "wget",
-        "rsync",
-        "tcpdump",
-        "tini",
-        "curl",
-        "libcurl4",
-        "zlib1g",
-        "libexpat1",
-    ),
-    ("perl-base", "python3.11-minimal", "libpython3.11", "libpython3.11-minimal", "php8.2-cli", "php8.2-common", "lua5.4", "libsqlite3-0"),
-    (
-        "nginx",
-        "apache2-bin",
-        "lighttpd",
-        "memcached",
-        "redis-tools",
-        "mariadb-client-core",
-        "proftpd-core",
-        "bind9",
-        "varnish",
-        "mosquitto",
-    ),
-    ("openssl", "libssl3", "libkrb5-3", "ldap-utils", "openssh-client", "dnsmasq-base", "unbound", "ffmpeg", "libavutil57", "libqt6core6"),
-    ("kubernetes-client", "runc", "crun", "conmon"),
+# 27 MB in all; the name of a group's folder is made of these names and must stay below 255 bytes
+GROUPS = tuple(
+    tuple(names.split())
+    for names in (
+        "busybox-static bash gzip xz-utils zstd jq util-linux wget rsync tcpdump tini curl libcurl4 zlib1g libexpat1",
+        "perl-base python3.11-minimal lua5.4 libsqlite3-0",
+        "nginx apache2-bin lighttpd memcached redis-tools mariadb-client-core bind9 varnish mosquitto",
+        "openssl libssl3 libkrb5-3 ldap-utils openssh-client dnsmasq-base libavutil57",
+        "runc crun conmon",
+    )
 )
 CASES = (
     ("busybox-static", "bin/busybox", "generic/busybox"),
@@ -70,8 +46,6 @@ CASES = (
     ("perl-base", "usr/bin/perl", "generic/perl"),
     ("perl-base", "usr/bin/perl5.*", "generic/perl"),
     ("python3.11-minimal", "usr/bin/python3.11", "generic/python"),
-    ("libpython3.11-minimal", "usr/lib/*/libpython3.11.so.1.0", "generic/python"),
-    ("php8.2-common", "usr/bin/php8.2", "generic/php"),
     ("lua5.4", "usr/bin/lua5.4", "generic/lua"),
     ("libsqlite3-0", "usr/lib/*/libsqlite3.so.0.8.6", "generic/sqlite"),
     ("nginx", "usr/sbin/nginx", "generic/nginx"),
@@ -80,7 +54,6 @@ CASES = (
     ("memcached", "usr/bin/memcached", "generic/memcached"),
     ("redis-tools", "usr/bin/redis-check-rdb", "generic/redis"),
     ("mariadb-client-core", "usr/bin/mariadb", "generic/mariadb"),
-    ("proftpd-core", "usr/sbin/proftpd", "generic/proftpd"),
     ("bind9", "usr/sbin/named", "generic/bind"),
     ("varnish", "usr/sbin/varnishd", "generic/varnish"),
     ("mosquitto", "usr/sbin/mosquitto", "generic/mosquitto"),
@@ -88,16 +61,10 @@ CASES = (
     ("libssl3", "usr/lib/*/libcrypto.so.3", "generic/openssl"),
     ("libkrb5-3", "usr/lib/*/libkrb5.so.3.3", "generic/krb5"),
     ("ldap-utils", "usr/bin/ldapsearch", "generic/openldap"),
-    ("openssh-client", "usr/sbin/sshd", "generic/openssh"),
+    ("openssh-client", "usr/bin/ssh", "generic/openssh"),
+    ("openssh-client", "usr/bin/ssh-keyscan", "generic/openssh"),
     ("dnsmasq-base", "usr/sbin/dnsmasq", "generic/dnsmasq"),
-    ("unbound", "usr/sbin/unbound", "generic/unbound"),
-    ("ffmpeg", "usr/bin/ffmpeg", "generic/ffmpeg"),
-    ("ffmpeg", "usr/bin/ffplay", "generic/ffmpeg"),
-    ("ffmpeg", "usr/bin/ffprobe", "generic/ffmpeg"),
     ("libavutil57", "usr/lib/*/libavutil.so.57.*", "generic/ffmpeg"),
-    ("libqt6core6", "usr/lib/*/libQt6Core.so.6.*", "generic/qtbase"),
-    ("kubernetes-client", "usr/bin/kubectl", "generic/k8s.io/kubectl"),
-    ("kubernetes-client", "usr/bin/kubectl", "golang/k8s.io/kubernetes"),
     ("runc", "usr/sbin/runc", "golang/github.com/opencontainers/runc"),
     ("crun", "usr/bin/crun", "generic/crun"),
     ("conmon", "usr/bin/conmon", "generic/conmon"),

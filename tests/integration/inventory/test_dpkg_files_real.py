@@ -47,9 +47,7 @@ def _query(directory: Path, *arguments: str) -> list[str]:
 
 def test_dpkg_lists_the_same_files_of_every_package_of_a_debian_root(bullseye: Path) -> None:
     directory = bullseye / "var/lib/dpkg"
-    ours = {
-        details.name: set(details.paths) for details in _details(bullseye, dpkg_files.ANALYZER)
-    }
+    ours = {details.name: set(details.paths) for details in _details(bullseye, dpkg_files.ANALYZER)}
     names = _query(directory, "-W", "-f", "${Package}\n")
 
     theirs = {name: {line[1:] for line in _query(directory, "-L", name) if line.startswith("/") and line != "/."} for name in names}

@@ -83,16 +83,16 @@ def test_waiting_for_a_verdict_on_an_artifact_ends_with_its_scan() -> None:
     [(VerdictStatus.PASS, "Yes."), (VerdictStatus.FAIL, "No, because"), (VerdictStatus.INCOMPLETE, "Not as it stands, because")],
 )
 def test_the_verdict_is_answered_in_words(status: VerdictStatus, word: str) -> None:
-    said = answer(view(scan(), decision(status, waived=2)), is_artifact=False)
+    said = answer(view(scan(), decision(status, waived=2)))
     assert (said.word, said.headline) == (str(status), word)
     assert "production" in said.explanation
     assert "2 findings are waived" in said.explanation
 
 
 def test_without_a_verdict_the_reason_is_said() -> None:
-    assert "HTML" in answer(view(scan("failed", last_error="got HTML")), is_artifact=False).explanation
-    assert "waiting for" in answer(view(scan("queued", last_error="503")), is_artifact=False).explanation
-    assert "no image" in answer(view(scan()), is_artifact=True).explanation
+    assert "HTML" in answer(view(scan("failed", last_error="got HTML"))).explanation
+    assert "waiting for" in answer(view(scan("queued", last_error="503"))).explanation
+    assert answer(view(scan()), artifact="helm chart").explanation == "This is no image, but: helm chart."
 
 
 def test_the_last_verdict_stands_while_a_newer_scan_runs() -> None:

@@ -186,7 +186,7 @@ def test_a_chart_is_no_image(scan: Scan, tmp_path: Path) -> None:
     chart = make_image(tmp_path / "chart", [make_layer({"Chart.yaml": b"name: x\n"})], manifest={"config": config})
     code, _, err = scan(chart)
     assert code == 2
-    assert "is not an image" in err
+    assert "is not an image, but: helm chart" in err
 
 
 def test_one_platform_of_an_index_can_be_chosen_and_a_missing_one_is_not_clean(scan: Scan, tmp_path: Path) -> None:
@@ -202,7 +202,19 @@ def test_one_platform_of_an_index_can_be_chosen_and_a_missing_one_is_not_clean(s
     assert scan(index, "--fail-on", "critical")[0] == 1
     assert scan(index, "--fail-on", "critical", "--platform", "linux/arm64")[0] == 1
     assert scan(index, "--fail-on", "critical", "--platform", "linux/amd64")[0] == 0
-    assert scan(index, "--fail-on", "critical", "--platform", "linux/s390x")[0] == 3
+    code, _, err = scan(index, "--platform", "linux/s390x")
+    assert code == 2
+    assert "is not for linux/s390x, but for linux/amd64, linux/arm64" in err
+
+
+def test_an_image_without_an_index_is_for_its_own_platform_only(scan: Scan, clean: ImageLayout) -> None:
+    assert scan(clean, "--platform", "linux/amd64")[0] == 0
+    code, out, err = scan(clean, "--platform", "linux/arm64")
+    assert (code, out) == (2, "")
+    assert "is not for linux/arm64, but for linux/amd64" in err
+    code, _, err = scan(clean, "--platform", "arm64")
+    assert code == 2
+    assert "expected a platform like linux/arm64" in err
 
 
 def test_the_json_report_tells_where_a_finding_is(scan: Scan, vulnerable: ImageLayout) -> None:
@@ -241,7 +253,7 @@ def test_an_inventory_needs_no_advisories(scan: Scan, vulnerable: ImageLayout) -
     assert (code, err) == (0, "")
     document = json.loads(out)
     assert document["bomFormat"] == "CycloneDX"
-    assert {component["name"] for component in document["components"]} == {"requests", "openssl"}
+    assert {component["name"] for component in document["components"]} == {"debian", "requests", "openssl"}
     assert json.loads(scan(vulnerable, "--format", "json", command="sbom")[1])["verdict"] is None
 
 

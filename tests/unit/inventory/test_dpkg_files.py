@@ -18,7 +18,9 @@ DIGEST = "0123456789abcdef0123456789abcdef"
 
 def files(path: str, content: str | bytes) -> tuple[list[tuple[str, str]], str]:
     facts, error = read(parse, layer_file(path, content))
-    return [file for fact in facts if isinstance(fact, PackageDetails) for file in (*fact.files, *((path, "") for path in fact.paths))], error
+    return [
+        file for fact in facts if isinstance(fact, PackageDetails) for file in (*fact.files, *((path, "") for path in fact.paths))
+    ], error
 
 
 def test_a_list_names_directories_and_files_of_its_package() -> None:

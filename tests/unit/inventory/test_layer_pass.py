@@ -275,7 +275,9 @@ def by_magic(**limits: int) -> Analyzer:
     return Analyzer(name="by-magic", version=1, paths=PathPattern(magics=(b"\x7fELF",)), parse=parse_size, **limits)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("filler", [0, 1024 * 1024 - 1024 - 512])  # the second puts the header at the end of a block, and the body into the next
+@pytest.mark.parametrize(
+    "filler", [0, 1024 * 1024 - 1024 - 512]
+)  # the second puts the header at the end of a block, and the body into the next
 def test_an_analyzer_may_want_files_by_how_they_begin(filler: int) -> None:
     tar = make_tar([Entry("filler", bytes(filler)), Entry("bin/x", ELF + bytes(600)), Entry("bin/y", b"#!/bin/sh\n")])
     result = scan(tar, analyzers=[by_magic()])

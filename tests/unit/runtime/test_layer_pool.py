@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pratique.errors import DigestMismatch, InputError, InvalidLayer, LimitExceeded, RegistryUnavailable, UnavailableError
-from pratique.inventory.analyzers import ANALYZERS as REAL_ANALYZERS
+from pratique.inventory.analyzers._every import ANALYZERS as REAL_ANALYZERS
 from pratique.inventory.layer_pass import PassPlan, look_at_layer
 from pratique.inventory.layer_result import LayerResult
 from pratique.inventory.limits import LayerLimits

@@ -99,6 +99,9 @@ def test_a_misspelt_setting_is_refused_by_name(raw: dict[str, Any]) -> None:
         {"signing": {"key": "a.key", "attestation_key": "a.key"}},
         {"scanner": {"concurrency": 0}},
         {"scanner": {"workers": -1}},
+        {"scanner": {"decryption_keys": ["a.pem"]}},
+        {"scanner": {"decryption_keys": [{"password": "x"}]}},
+        {"scanner": {"foreign_layer_hosts": "cdn.example"}},
         {"retry": {"delays": []}},
         {"retry": {"delays": [0]}},
         {"database_url": "postgresql://h/d"},
@@ -108,6 +111,15 @@ def test_a_misspelt_setting_is_refused_by_name(raw: dict[str, Any]) -> None:
 def test_wrong_settings_stop_the_start(raw: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
         _parse(**raw)
+
+
+def test_what_gets_at_encrypted_and_foreign_layers_is_none_unless_it_is_named() -> None:
+    assert (_parse().scanner.decryption_keys, _parse().scanner.foreign_layer_hosts) == ((), ())
+    keys = [{"key": "layers.pem", "password": "${PASSWORD}"}]
+    scanner = _parse({"PASSWORD": "secret"}, scanner={"decryption_keys": keys, "foreign_layer_hosts": ["cdn.example"]}).scanner
+    assert [(item.key, item.password) for item in scanner.decryption_keys] == [(BASE / "layers.pem", "secret")]
+    assert scanner.foreign_layer_hosts == ("cdn.example",)
+    assert "secret" not in repr(scanner.decryption_keys)
 
 
 @pytest.mark.parametrize("vendor", ["zot", "nexus"])

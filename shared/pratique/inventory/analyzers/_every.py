@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pratique.inventory.analyzer import Analyzer
 from pratique.inventory.analyzers.apk import ANALYZER as APK
+from pratique.inventory.analyzers.binaries import ANALYZER as BINARIES
 from pratique.inventory.analyzers.bottlerocket import ANALYZER as BOTTLEROCKET
 from pratique.inventory.analyzers.chisel import ANALYZER as CHISEL
 from pratique.inventory.analyzers.conan import ANALYZER as CONAN
@@ -59,6 +60,7 @@ from pratique.inventory.analyzers.yarn_cache import ANALYZER as YARN_CACHE
 
 ANALYZERS: tuple[Analyzer, ...] = (
     APK,
+    BINARIES,
     BOTTLEROCKET,
     CHISEL,
     CONAN,
