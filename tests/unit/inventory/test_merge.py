@@ -382,6 +382,7 @@ def test_a_file_that_could_not_be_read_is_no_gap_once_a_higher_layer_removes_it(
     assert "opt/x: broken" not in [item.reason for item in merge_layers(view_image([base, layer(APP, **change)]), []).coverage.items]
 
 
+PYPI_SIX = Package(type="pypi", name="six", version="1.16.0", ecosystem="PyPI")
 RELEASE = Distribution(id="debian", version_id="12", ecosystem="Debian:12")
 
 
@@ -448,3 +449,33 @@ def test_licences_of_other_records_describe_the_package() -> None:
     ]
 
     assert merge_layers(view_image([layer(BASE, *facts)]), []).packages[0].package.licenses == ("GPL-3.0",)
+
+
+def attributed(*layers: ScannedLayer) -> list[bool]:
+    return [one.owned_by is not None for one in merge(*layers).packages if one.package.type == "pypi"]
+
+
+def test_a_language_package_that_a_higher_layer_wrote_over_the_files_of_an_os_package_is_its_own() -> None:
+    release = analyzed("etc/os-release", RELEASE, analyzer="os-release")
+    base = layer(BASE, release, analyzed(STATUS, deb("python3-six"), owner([SIX])), analyzed(SIX, PYPI_SIX, analyzer="python"))
+    newer = analyzed(SIX, Package(type="pypi", name="six", version="1.17.0", ecosystem="PyPI"), analyzer="python")
+
+    assert attributed(base) == [True]
+    assert attributed(base, layer(APP, newer)) == [False]
+    assert attributed(base, layer(APP, newer, analyzed(STATUS, deb("python3-six", "2"), owner([SIX])))) == [True]
+
+
+@pytest.mark.parametrize("place", ["opt/agent", "usr/local/lib", "srv", "home/me", "root", "app"])
+def test_a_language_package_where_distributions_install_nothing_is_its_own(place: str) -> None:
+    path = f"{place}/six.egg-info"
+    release = analyzed("etc/os-release", RELEASE, analyzer="os-release")
+
+    assert attributed(
+        layer(BASE, release, analyzed(STATUS, deb("python3-six"), owner([path])), analyzed(path, PYPI_SIX, analyzer="python"))
+    ) == [False]
+
+
+def test_without_advisories_for_the_os_package_a_language_package_is_its_own() -> None:
+    assert attributed(layer(BASE, analyzed(STATUS, deb("python3-six"), owner([SIX])), analyzed(SIX, PYPI_SIX, analyzer="python"))) == [
+        False
+    ]

@@ -44,7 +44,7 @@ ii  adduser             3.118ubuntu2        all          add and remove users an
 ii  libc6:amd64         2.31-0ubuntu9.16    amd64        GNU C Library
 rc  gone                1                   all          removed
 """
-CHANGELOG = gzip.compress(b"linux (5.4.0-195.215) focal; urgency=medium\n\n  * focal/linux: 5.4.0-195.215\n" + b"x" * 5_000_000)
+CHANGELOG = gzip.compress(b"linux (5.4.0-195.215) focal; urgency=medium\n\n  * focal/linux: 5.4.0-195.215\n" + b"x" * 5_000_000, mtime=0)
 CHANGELOG_PATH = "snap/pc-kernel/1/doc/linux-modules-5.4.0-195-generic/changelog.Debian.gz"
 
 
@@ -126,7 +126,7 @@ BROKEN = [
     ("x/snap/manifest.yaml", b"\xff\xfe\x00", "expected YAML"),
     (CHANGELOG_PATH, b"linux", "changelog"),
     (CHANGELOG_PATH, CHANGELOG[:15], "compressed data"),
-    (CHANGELOG_PATH, gzip.compress(b""), "changelog"),
+    (CHANGELOG_PATH, gzip.compress(b"", mtime=0), "changelog"),
 ]
 
 

@@ -22,6 +22,7 @@ SCHEMES: Final[dict[str, Scheme]] = {
     "Debian": DPKG,
     "Go": SEMVER,
     "Hex": SEMVER,
+    "Kubernetes": SEMVER,
     "MinimOS": APK,
     "PyPI": PEP440,
     "SwiftURL": SEMVER,
