@@ -23,8 +23,7 @@ demo: setup ## Start everything on this machine and show one image's way (ONCE=1
 	$(BIN)/pratique demo $(if $(ONCE),--once)
 
 test: tools lint types ## Run every check and every test; installs what is missing, which needs root (WORKERS=2: two at a time)
-	$(BIN)/pytest -q -n 2 tests/unit
-	$(PYTEST) tests/contract tests/integration tests/e2e
+	$(PYTEST) tests
 
 tools: $(VENV)/dev.stamp ## Install the servers and clients that tests use: docker-registry, RabbitMQ, PostgreSQL, cosign ...
 	tests/tools/install-servers
