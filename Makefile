@@ -5,7 +5,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= $(or $(shell command -v python3.11 || command -v python3.12 || command -v python3.13),python3)
-WORKERS ?= 0
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
@@ -22,7 +22,7 @@ setup: $(VENV)/run.stamp ## Install pratique into .venv from the lock file
 demo: setup ## Start everything on this machine and show one image's way (ONCE=1: show it and stop)
 	$(BIN)/pratique demo $(if $(ONCE),--once)
 
-test: tools lint types ## Run every check and every test; installs what is missing, which needs root (WORKERS=2: two at a time)
+test: tools lint types ## Run every check and every test; installs what is missing, which needs root (WORKERS=0: one at a time)
 	$(PYTEST) tests
 
 tools: $(VENV)/dev.stamp ## Install the servers and clients that tests use: docker-registry, RabbitMQ, PostgreSQL, cosign ...

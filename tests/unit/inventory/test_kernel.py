@@ -69,10 +69,10 @@ def test_a_distribution_that_backports_hides_the_upstream_version(text: bytes, u
     "content",
     [
         bytes(ARM64),
-        gzip.compress(bytes(ARM64)),
+        gzip.compress(bytes(ARM64), mtime=0),
         zstandard.ZstdCompressor().compress(bytes(ARM64)),
         lzma.compress(bytes(ARM64)),
-        zboot(b"gzip", gzip.compress(bytes(ARM64))),
+        zboot(b"gzip", gzip.compress(bytes(ARM64), mtime=0)),
         zboot(b"zstd", zstandard.ZstdCompressor().compress(bytes(ARM64))),
         make_elf(ElfSpec(sections={b".rodata": b"Linux version %s\0" + BANNER})),
     ],
@@ -89,7 +89,7 @@ def test_a_banner_across_two_pieces_is_found(shift: int) -> None:
     start = 1024 * 1024 - shift
     image[start : start + len(BANNER)] = BANNER
 
-    assert kernels("boot/Image.gz", gzip.compress(bytes(image), 1)) == ([("linux-kernel", "6.6.12-0-virt")], "")
+    assert kernels("boot/Image.gz", gzip.compress(bytes(image), 1, mtime=0)) == ([("linux-kernel", "6.6.12-0-virt")], "")
 
 
 @pytest.mark.parametrize("name", ["modules.dep", "modules.order", "modules.builtin"])
@@ -112,7 +112,7 @@ def test_a_module_from_elsewhere_is_a_package(bits: int, order: str) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "packed"),
-    [(".gz", gzip.compress(MODULE)), (".xz", lzma.compress(MODULE)), (".zst", zstandard.ZstdCompressor().compress(MODULE))],
+    [(".gz", gzip.compress(MODULE, mtime=0)), (".xz", lzma.compress(MODULE)), (".zst", zstandard.ZstdCompressor().compress(MODULE))],
 )
 def test_packed_modules_are_read(suffix: str, packed: bytes) -> None:
     assert ANALYZER.paths.matches(UPDATES + suffix)
@@ -125,7 +125,7 @@ def test_the_kernels_own_modules_are_not_listed(fields: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"#!/bin/sh\n", b"MZ" + bytes(600), b"\x7fELF", gzip.compress(b"initrd"), gzip.compress(b"x")[:8]]
+    "content", [b"", b"#!/bin/sh\n", b"MZ" + bytes(600), b"\x7fELF", gzip.compress(b"initrd", mtime=0), gzip.compress(b"x", mtime=0)[:8]]
 )
 def test_what_is_only_named_like_a_kernel_means_nothing(content: bytes) -> None:
     assert kernels("boot/kernel", content) == ([], "")
@@ -139,12 +139,12 @@ BROKEN = [
     ("boot/Image", bytes(ARM64[:5000]), "banner"),
     ("boot/Image", zboot(b"gzip", b"\x1f\x8b\x08 broken"), "compressed data"),
     ("boot/Image", b"MZ\0\0zimg", "whole header"),
-    ("boot/Image.gz", gzip.compress(bytes(ARM64[:5000]) + bytes(200 * 1024**2), 1), "bytes uncompressed"),
+    ("boot/Image.gz", gzip.compress(bytes(ARM64[:5000]) + bytes(200 * 1024**2), 1, mtime=0), "bytes uncompressed"),
     (UPDATES, b"", "ELF file"),
     (UPDATES, MODULE[:80], "cut short"),
     (UPDATES, make_elf(ElfSpec(sections={b".text": b"\x90"})), "no section .modinfo"),
     (UPDATES, make_elf(ElfSpec(sections={b".modinfo": b"version=1\0"})), "no vermagic"),
-    (UPDATES + ".gz", gzip.compress(bytes(100 * 1024**2), 1), "bytes uncompressed"),
+    (UPDATES + ".gz", gzip.compress(bytes(100 * 1024**2), 1, mtime=0), "bytes uncompressed"),
     (UPDATES + ".xz", lzma.compress(MODULE)[:-20], "compressed data"),
     (UPDATES + ".zst", b"\x28\xb5\x2f\xfd\0\0\0\0", "compressed data|ELF file"),
 ]
@@ -184,7 +184,7 @@ def test_kernels_are_told_from_other_files_by_name() -> None:
     assert not ANALYZER.paths.matches("usr/bin/a", b"\x7fELF\2\1\1\0")
 
 
-@given(mutated(MODULE, lzma.compress(MODULE), bzimage(DEBIAN)[:0x4000], zboot(b"gzip", gzip.compress(bytes(ARM64)))))
+@given(mutated(MODULE, lzma.compress(MODULE), bzimage(DEBIAN)[:0x4000], zboot(b"gzip", gzip.compress(bytes(ARM64), mtime=0))))
 def test_any_bytes_give_facts_or_an_input_error(content: bytes) -> None:
     for path in ("boot/vmlinuz", UPDATES, UPDATES + ".xz"):
         answer_or_refuse(parse, layer_file(path, content))

@@ -102,8 +102,7 @@ def test_findings_do_not_hinder_formats_that_have_no_place_for_them(form: str) -
     assert read_sbom(RENDERERS[form](full_report(findings=(vulnerability("CVE-1"),)))).problems == ()
 
 
-def test_4000_packages_are_written_and_read_in_time(form: str) -> None:
-    """A third of a second to write, one to read; twice that here, for a machine that is busy."""
+def test_4000_packages_are_written_and_read(form: str) -> None:
     packages = tuple(
         InstalledPackage(
             package=Package(
@@ -121,9 +120,5 @@ def test_4000_packages_are_written_and_read_in_time(form: str) -> None:
         )
         for number in range(4000)
     )
-    start = time.process_time()
     content = RENDERERS[form](full_report(packages=packages))
-    written = time.process_time()
     assert len(read_sbom(content).packages) == len(packages)
-    assert written - start < 0.7
-    assert time.process_time() - written < 2
