@@ -42,13 +42,13 @@ def scan(options: argparse.Namespace) -> int:
 
 def sbom(options: argparse.Namespace) -> int:
     """Write the inventory. Exits 3 when a part of the image could not be read: the list is there, and is not whole."""
-    from pratique.reports.printable import printable
+    from pratique.reports.gap_lines import gap_lines
 
     with _without_collector():
         report = asyncio.run(_report(options, _load_inventory))
         _write(_render(report, options.format, options.output), options.output)
-    for gap in report.coverage.gaps:
-        print(f"pratique: not covered: {printable(gap.name)}: {printable(gap.reason)}", file=sys.stderr)
+    for line in gap_lines(report.coverage):
+        print(f"pratique: not covered: {line}", file=sys.stderr)
     return EXIT_UNFINISHED if report.coverage.gaps else EXIT_OK
 
 

@@ -15,6 +15,7 @@ from pratique.findings import Finding, Severity, count_by_severity
 from pratique.inventory.coverage import CoverageStatus
 from pratique.policy.verdict import Verdict, VerdictStatus
 from pratique.reports.file_lines import print_files
+from pratique.reports.gap_lines import gap_lines
 from pratique.reports.printable import printable
 from pratique.reports.report import Report
 
@@ -150,10 +151,11 @@ def _print_gaps(console: Console, report: Report) -> None:
     coverage = report.coverage
     style = "green" if coverage.status is CoverageStatus.COMPLETE else "bold yellow"
     console.print(Text.assemble(("Coverage: ", "bold"), (str(coverage.status), style)))
-    for gap in coverage.gaps[:MAX_GAPS]:
-        console.print(Text(f"  ! {printable(gap.name)}: {printable(gap.reason)}", style="yellow"))
-    if len(coverage.gaps) > MAX_GAPS:
-        console.print(Text(f"  ! and {len(coverage.gaps) - MAX_GAPS} more", style="yellow"))
+    lines = gap_lines(coverage)
+    for line in lines[:MAX_GAPS]:
+        console.print(Text(f"  ! {line}", style="yellow"))
+    if len(lines) > MAX_GAPS:
+        console.print(Text(f"  ! and {len(lines) - MAX_GAPS} more", style="yellow"))
 
 
 def _print_verdict(console: Console, verdict: Verdict) -> None:

@@ -114,7 +114,7 @@ def test_colours_come_only_when_asked_for() -> None:
 
 
 def test_a_thousand_gaps_do_not_push_the_verdict_out_of_sight() -> None:
-    text = _render(report(gaps=[gap(f"layer {number}", "broken") for number in range(1000)]))
+    text = _render(report(gaps=[gap(f"layer {number}", f"broken at {number}") for number in range(1000)]))
     assert f"and {1000 - MAX_GAPS} more" in text
     assert text.splitlines()[-2:] == ["Verdict: fail by policy default", "  - 3 findings of severity high or worse"]
 
