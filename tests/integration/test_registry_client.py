@@ -564,6 +564,24 @@ async def test_referrers_pushed_at_once_are_all_listed(client: RegistryClient, r
     assert {entry.digest for entry in found} == {entry.digest for entry in made}
 
 
+async def test_a_digest_that_the_registry_refuses_is_sent_again(
+    proxy: tuple[FaultyProxy, RegistryClient], repository: str, pushed: Digest
+) -> None:
+    """docker-registry answers so while another request rewrites the link of a blob that both use."""
+    faulty, client = proxy
+    subject = await client.resolve_digest(repository, "1")
+
+    async def refuse(_: web.Request) -> web.StreamResponse:
+        problem = {"code": "DIGEST_INVALID", "message": "provided digest did not match uploaded content"}
+        return web.json_response({"errors": [problem]}, status=400)
+
+    faulty.where = "/manifests/sha256:"
+    faulty.faults.append(refuse)
+    made = await client.push_referrer(repository, subject, REPORT)
+    assert not faulty.faults
+    assert [entry.digest for entry in await client.list_referrers(repository, pushed)] == [made.digest]
+
+
 async def test_writers_in_two_processes_lose_nothing_that_was_there(
     client: RegistryClient, server: DockerRegistry, repository: str, pushed: Digest
 ) -> None:

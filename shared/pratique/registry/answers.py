@@ -75,16 +75,22 @@ async def read_bounded(response: aiohttp.ClientResponse, limit: int, what: str) 
 
 
 async def error_of(response: aiohttp.ClientResponse, host: str, what: str) -> PratiqueError:
-    """Give the error that an unexpected answer means: 401 and 403 refused, 404 missing, 405 and 501 unsupported, 429 and 5xx unavailable, else wrong input."""
+    """Give the error that an unexpected answer means: 401 and 403 refused, 404 missing, 405 and 501 unsupported, 429 and 5xx unavailable, else wrong input.
+
+    A digest that is refused with a PUT is unavailable too, because the client computes it from what it sends: docker-registry answers so while
+    another request rewrites the link of a blob that both use (its file system driver empties the file first).
+    """
     status = response.status
-    text = f"registry {host}: {what}: {status} {_first_problem(await _read_start(response))}".rstrip()
+    problem = _first_problem(await _read_start(response))
+    text = f"registry {host}: {what}: {status} {problem}".rstrip()
     if status in {401, 403}:
         return RefusedError(text)
     if status in {404, 410}:
         return MissingError(text)
     if status in {405, 501}:
         return UnsupportedError(text)
-    if status in _TRANSIENT or status > HTTPStatus.GATEWAY_TIMEOUT:
+    is_race = response.method == "PUT" and problem.startswith("DIGEST_INVALID")
+    if is_race or status in _TRANSIENT or status > HTTPStatus.GATEWAY_TIMEOUT:
         return RegistryUnavailable(text, retry_after=parse_retry_after(response.headers.get("Retry-After")))
     return InputError(text)
 
