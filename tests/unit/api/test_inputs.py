@@ -51,10 +51,10 @@ def test_a_text_in_the_form_of_a_reference_can_be_parsed(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a-" * 250, "a." * 250, "a.a-" * 125 + "!", "a/" * 255 + "!", "a" * 511 + "!"])
 def test_no_text_keeps_the_parser_busy(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(Problem):
         parse_input(OfImage, {"reference": text})
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_a_misspelt_filter_is_refused_by_name() -> None:

@@ -114,18 +114,18 @@ def test_what_has_no_dotnet_code_or_no_version_is_silence(content: bytes) -> Non
 
 def test_a_resource_directory_in_a_circle_ends() -> None:
     circle = pack("<LLHHHH", 0, 0, 0, 0, 0, 4000) + pack("<LL", 16, 1 << 31) * 4000
-    started = time.monotonic()
+    started = time.process_time()
 
     assert list(parse(layer_file("x.dll", assembly(resources=circle)))) == []
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_version_resource_of_many_strings_ends() -> None:
     content = assembly({f"key{number}": "1" for number in range(2_000)})
-    started = time.monotonic()
+    started = time.process_time()
 
     list(parse(layer_file("x.dll", content)))
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -212,11 +212,11 @@ def test_what_is_too_large_to_be_read_is_a_gap_if_it_is_dotnets() -> None:
 
 def test_other_programs_cost_microseconds() -> None:
     program = layer_file("usr/lib/libx.so", elf_host(size=16 * 1024 * 1024))
-    started = time.monotonic()
+    started = time.process_time()
     for _ in range(1_000):
         assert list(parse(program)) == []
 
-    assert time.monotonic() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(

@@ -273,9 +273,9 @@ def test_every_cut_of_a_program_is_silence_or_a_gap() -> None:
 def test_many_broken_lines_take_little_time() -> None:
     content = program(inline_record(lines="mod\t\n" * 700_000))
 
-    started = time.monotonic()
+    started = time.process_time()
     assert "broken entries" in purls(content)[1]
-    assert time.monotonic() - started < 8
+    assert time.process_time() - started < 8
 
 
 def test_a_million_symbols_of_one_name_take_little_time() -> None:
@@ -287,18 +287,18 @@ def test_a_million_symbols_of_one_name_take_little_time() -> None:
     content[table + 4 * 64 + 24 : table + 4 * 64 + 40] = len(content).to_bytes(8, "little") + size.to_bytes(8, "little")
     content += (b"\1" + bytes(23)) * 1_000_000
 
-    started = time.monotonic()
+    started = time.process_time()
     assert purls(bytes(content)) == (["pkg:golang/example.org/app", "pkg:golang/stdlib@1.22.1"], "")
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_file_of_another_kind_is_refused_within_microseconds() -> None:
     file = layer_file("lib.so", make_elf(ElfSpec(sections={b".text": b"\xff Go" * 100_000, b".data": bytes(1_000_000)})))
 
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(1000):
         assert list(parse(file)) == []
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 SAMPLES = (

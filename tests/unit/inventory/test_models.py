@@ -128,9 +128,9 @@ def test_what_only_begins_like_a_gguf_model_is_silence_unless_called_so() -> Non
 def test_a_gguf_model_of_many_words_takes_little_time() -> None:
     words = make_gguf({}, extra=1) + text("k") + struct.pack("<IIQ", 9, 8, 2_000_000) + bytes(16_000_000)
 
-    started = time.monotonic()
+    started = time.process_time()
     assert read(gguf.parse, layer_file("a.gguf", words))[1] == ""
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize(

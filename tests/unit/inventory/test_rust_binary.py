@@ -89,9 +89,9 @@ def test_crates_without_name_or_version_are_a_gap_behind_the_others() -> None:
 def test_a_bomb_is_refused_in_little_time() -> None:
     content = program(zlib.compress(bytes(50_000_000), 1))
 
-    started = time.monotonic()
+    started = time.process_time()
     assert "of more than" in purls(content)[1]
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 @given(st.binary(max_size=200))

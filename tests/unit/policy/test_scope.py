@@ -44,10 +44,10 @@ def test_a_glob_matches_whole_names_part_by_part(pattern: str, text: str, expect
 
 
 def test_a_hostile_name_does_not_make_a_glob_slow() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert not Glob("/".join(["**", "a"] * 50)).matches("/".join("a" * 2000) + "/b")
     assert not Glob("*a" * 100 + "c").matches("a" * 5000)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("text", ["", "{nope}", "{", "}", "{{tag}}", "{tag", "{tag!r}", "{tag.x}", "x" * 300, "{tag}" * 5])
