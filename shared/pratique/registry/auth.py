@@ -138,7 +138,7 @@ def parse_token(content: bytes, now: float) -> BearerToken:
     """
     try:
         answer = msgspec.json.decode(content, type=_TokenAnswer)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise InputError("token server's answer is not the expected JSON") from None  # the message could quote the token
     value = answer.token or answer.access_token
     if not value or not value.isascii() or not value.isprintable():
@@ -166,6 +166,11 @@ class Authenticator:
         self._loaded = asyncio.Lock()
         self._tokens: dict[tuple[str, ...], BearerToken] = {}
         self._locks: WeakValueDictionary[tuple[str, ...], asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def is_needed(self) -> bool:
+        """Tell whether the registry has asked for authorization so far."""
+        return self._challenge is not None
 
     async def authorization(self, scopes: tuple[str, ...]) -> str | None:
         """Give the `Authorization` header for `scopes`, or None as long as the registry has not asked for one.

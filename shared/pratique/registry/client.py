@@ -33,6 +33,11 @@ class RegistryClient(CopyCalls):
         """
         return cls(Transport(access, session))
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the registry has answered everything so far without asking for authorization."""
+        return self._transport.is_open
+
     async def ping(self) -> None:
         """Raise unless the registry answers and accepts us."""
         await self._transport.send(Call(method="GET", path=""))

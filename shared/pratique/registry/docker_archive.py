@@ -192,7 +192,7 @@ class SavedImageSource:
         content = self._files.read("manifest.json", MAX_MANIFEST_BYTES)
         try:
             entries = _ENTRIES.decode(content)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise InvalidManifest(f"{self._reference}: manifest.json is not what docker save writes: {error}") from error
         chosen = [entry for entry in entries if self._name is None or self._name in (entry.repo_tags or ())]
         if len(chosen) != 1:

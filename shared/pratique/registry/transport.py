@@ -78,6 +78,11 @@ class Transport:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=access.connect_timeout, sock_read=access.read_timeout)
         self._tls = _tls_context(access)
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the registry has answered everything so far without asking for authorization."""
+        return not self._auth.is_needed
+
     async def send(self, call: Call, *, limit: int = MAX_MANIFEST_BYTES) -> Answer:
         """Send a call and read its whole answer, of at most `limit` bytes; retry what may pass.
 

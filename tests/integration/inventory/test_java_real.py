@@ -47,6 +47,32 @@ def test_debian_s_libraries_are_the_artifacts_they_were_built_from(root: Path) -
     assert {name: found.get(name) for name in ARTIFACTS} == {name: [artifact] for name, artifact in ARTIFACTS.items()}
 
 
+def _coordinates(root: Path) -> dict[str, str]:
+    """Group and artifact of each jar, as the links of Debian's own Maven repository to it tell."""
+    found = {}
+    repository = root / "usr/share/maven-repo"
+    for link in repository.rglob("*.jar"):
+        *group, artifact, _, _ = link.relative_to(repository).parts
+        target = link
+        while target.is_symlink():
+            target = target.parent / target.readlink()
+        found[target.resolve().name] = f"{'.'.join(group)}:{artifact}"
+    return found
+
+
+def test_every_jar_of_debian_s_maven_repository_has_its_coordinates(root: Path) -> None:
+    facts, _ = read_tree(root, ANALYZER)
+    expected = _coordinates(root)
+
+    found = {
+        Path(path).name: {fact.matching_name for fact in facts if isinstance(fact, Package)}
+        for path, facts in facts.items()
+        if Path(path).name in expected
+    }
+    assert len(expected) > 50
+    assert found == {name: {coordinates} for name, coordinates in expected.items()}
+
+
 def test_every_member_is_what_the_standard_library_reads(root: Path) -> None:
     for path in sorted((root / "usr/share/java").glob("*.jar")):
         mine = open_zip(path.read_bytes())

@@ -70,6 +70,7 @@ PATHS = {
     "snap": ["meta/snap.yaml"],
     "spack": ["opt/spack/zlib-1.2.13-x/.spack/spec.json"],
     "swift": ["app/Package.resolved"],
+    "vscode": ["root/.vscode-server/extensions/ms-python.python-2024.2.1/package.json"],
     "wordpress": ["var/www/html/wp-content/plugins/akismet/akismet.php"],
     "yarn-cache": ["app/.yarn/cache/a-npm-1.0.0-0123456789-0123456789.zip"],
 }

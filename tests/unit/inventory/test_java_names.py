@@ -7,7 +7,7 @@ import time
 import pytest
 
 from pratique.inventory.analyzers._java_metadata import parse_manifest, parse_properties
-from pratique.inventory.analyzers._java_names import group_of_path, guess_coordinates, parse_file_name
+from pratique.inventory.analyzers._java_names import group_of_path, manifest_version, parse_file_name
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,9 @@ from pratique.inventory.analyzers._java_names import group_of_path, guess_coordi
         ("log4j-1.2-api-2.17.1.jar", "log4j-1.2-api", "2.17.1", ""),
         ("log4j-1.2-api.jar", "log4j-1.2-api", "", ""),
         ("guava-31.1-jre.jar", "guava", "31.1-jre", ""),
+        ("geronimo-jms_1.1_spec.jar", "geronimo-jms_1.1_spec", "", ""),
+        ("geronimo-jms_1.1_spec-1.1.1.jar", "geronimo-jms_1.1_spec", "1.1.1", ""),
+        ("geronimo-validation-1.1-spec.jar", "geronimo-validation-1.1-spec", "", ""),
         ("org.eclipse.osgi_3.10.0.v2014.jar", "org.eclipse.osgi", "3.10.0.v2014", ""),
         ("a-1.0-sources.jar", "a", "1.0", "sources"),
         ("a-sources.jar", "a", "", "sources"),
@@ -52,43 +55,6 @@ def test_a_file_name_that_only_looks_like_many_versions_is_taken_apart_in_time()
 
 
 @pytest.mark.parametrize(
-    ("name", "fields", "expected"),
-    [
-        ("spring-core-5.3.20.jar", {"automatic-module-name": "spring.core"}, "org.springframework:spring-core"),
-        ("spring-boot-starter-web-3.1.0.jar", {}, "org.springframework.boot:spring-boot-starter-web"),
-        ("commons-fileupload-1.4.jar", {"bundle-symbolicname": "org.apache.commons.fileupload"}, "commons-fileupload:commons-fileupload"),
-        ("commons-text-1.9.jar", {"bundle-symbolicname": "org.apache.commons.text"}, "org.apache.commons:commons-text"),
-        ("maven-core-3.8.jar", {"bundle-symbolicname": "org.apache.maven.core;singleton:=true"}, "org.apache.maven:maven-core"),
-        (
-            "jackson-databind-2.14.jar",
-            {"bundle-symbolicname": "com.fasterxml.jackson.core.jackson-databind"},
-            "com.fasterxml.jackson.core:jackson-databind",
-        ),
-        ("acme-io-1.jar", {"implementation-vendor-id": "com.acme", "bundle-symbolicname": "org.other"}, "com.acme:acme-io"),
-        ("acme-io-1.jar", {"implementation-vendor": "Acme Inc.", "specification-vendor": "com acme"}, "acme-io:acme-io"),
-        ("acme-io-1.jar", {"implementation-vendor": "org.acme"}, "org.acme:acme-io"),
-        ("com.typesafe.akka.akka-actor_2.13-2.6.20.jar", {}, "com.typesafe.akka:akka-actor_2.13"),
-        ("com.squareup.okhttp3.okhttp-4.9.3.jar", {}, "com.squareup.okhttp3:okhttp"),
-        (
-            "org.apache.felix.framework-7.0.jar",
-            {"bundle-symbolicname": "org.apache.felix.framework"},
-            "org.apache.felix:org.apache.felix.framework",
-        ),
-        ("catalina.jar", {"implementation-title": "Apache Tomcat"}, "org.apache.tomcat:tomcat-catalina"),
-        ("bootstrap.jar", {"implementation-title": "Apache Tomcat"}, "org.apache.tomcat:tomcat"),
-        ("tomcat9-coyote.jar", {"implementation-title": "Apache Tomcat"}, "org.apache.tomcat:tomcat-coyote"),
-        ("tomcat-embed-core-9.0.70.jar", {"implementation-title": "Apache Tomcat"}, "org.apache.tomcat.embed:tomcat-embed-core"),
-        ("servlet-api.jar", {"bundle-symbolicname": "org.apache.tomcat-servlet-api"}, "org.apache.tomcat:tomcat-servlet-api"),
-        ("junit-4.13.jar", {}, "junit:junit"),
-    ],
-)
-def test_a_group_is_guessed(name: str, fields: dict[str, str], expected: str) -> None:
-    found = guess_coordinates(fields, parse_file_name(name))
-
-    assert f"{found.group}:{found.artifact}" == expected
-
-
-@pytest.mark.parametrize(
     ("path", "group"),
     [
         ("root/.m2/repository/org/slf4j/slf4j-api/2.0.7/slf4j-api-2.0.7.jar", "org.slf4j"),
@@ -106,9 +72,20 @@ def test_a_repository_s_layout_tells_the_group(path: str, group: str) -> None:
 def test_a_version_comes_from_the_manifest_where_the_file_name_has_none() -> None:
     fields = {"implementation-version": "${project.version}", "bundle-version": "1.2.3", "specification-version": "1.2"}
 
-    assert guess_coordinates(fields, parse_file_name("a.jar")).version == "1.2.3"
-    assert guess_coordinates(fields, parse_file_name("a-1.3.jar")).version == "1.3"
-    assert guess_coordinates({"implementation-version": "${project.version}"}, parse_file_name("a.jar")).version == ""
+    assert manifest_version(fields, parse_file_name("a.jar")) == "1.2.3"
+    assert manifest_version(fields, parse_file_name("a-1.3.jar")) == "1.3"
+    assert manifest_version({"implementation-version": "${project.version}"}, parse_file_name("a.jar")) == ""
+
+
+def test_the_version_of_a_specification_is_not_the_archive_s_own() -> None:
+    fields = {"specification-version": "1.2"}
+
+    assert manifest_version(fields, parse_file_name("a.jar")) == "1.2"
+    assert manifest_version(fields, parse_file_name("a.jar"), is_own=True) == ""
+
+
+def test_eclipse_s_template_is_no_part_of_a_version() -> None:
+    assert manifest_version({"bundle-version": "3.32.0.qualifier"}, parse_file_name("a.jar")) == "3.32.0"
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r", "\r\n"])

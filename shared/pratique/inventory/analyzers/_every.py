@@ -55,6 +55,7 @@ from pratique.inventory.analyzers.safetensors import ANALYZER as SAFETENSORS
 from pratique.inventory.analyzers.snap import ANALYZER as SNAP
 from pratique.inventory.analyzers.spack import ANALYZER as SPACK
 from pratique.inventory.analyzers.swift import ANALYZER as SWIFT
+from pratique.inventory.analyzers.vscode import ANALYZER as VSCODE
 from pratique.inventory.analyzers.wordpress import ANALYZER as WORDPRESS
 from pratique.inventory.analyzers.yarn_cache import ANALYZER as YARN_CACHE
 
@@ -111,6 +112,7 @@ ANALYZERS: tuple[Analyzer, ...] = (
     SNAP,
     SPACK,
     SWIFT,
+    VSCODE,
     WORDPRESS,
     YARN_CACHE,
 )

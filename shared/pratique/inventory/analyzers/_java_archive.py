@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from pratique.errors import InputError, InvalidRecord, LimitExceeded
 from pratique.inventory.analyzers._java_files import MUST_BE_ARCHIVES, SUFFIXES, ZIP_MAGICS
+from pratique.inventory.analyzers._java_guess import guess_coordinates, symbolic_name
 from pratique.inventory.analyzers._java_metadata import Coordinates, parse_manifest, parse_pom, parse_properties
 from pratique.inventory.analyzers._java_names import (
     FileName,
     Manifest,
     group_of_path,
-    guess_coordinates,
     manifest_licenses,
     manifest_vendor,
+    manifest_version,
     parse_file_name,
 )
 from pratique.inventory.analyzers._zip import ZipArchive, ZipBudget, ZipLimits, open_zip
@@ -76,7 +78,7 @@ class ArchiveReading:
             return
         name = parse_file_name(path)
         if contents.has_classes or name.classifier not in _WITHOUT_CODE:
-            yield from self._describe(archive, name, group_of_path(path, name))
+            yield from self._describe(archive, name, group_of_path(path, name), contents.code)
         yield from self._read_nested(archive, depth=depth, room=room)
 
     def _read_nested(self, archive: ZipArchive, *, depth: int, room: int) -> Iterator[Package]:
@@ -98,16 +100,15 @@ class ArchiveReading:
             raise LimitExceeded(f"archives nested more than {MAX_DEPTH} deep")
         return archive.view(name)
 
-    def _describe(self, archive: ZipArchive, name: FileName, group: str) -> Iterator[Package]:
-        """Yield the artifacts that the archive itself holds; `group` is empty unless its path tells."""
+    def _describe(self, archive: ZipArchive, name: FileName, group: str, code: str) -> Iterator[Package]:
+        """Yield the artifacts that the archive itself holds; `group` is empty unless its path tells, `code` is the Java package that all classes lie in."""
         manifest = self._read_manifest(archive)
         if "weave-classes" in manifest:
             return  # New Relic's instrumentation of a library, which poses as that library
         artifacts = list(self._read_poms(archive))
-        guess = guess_coordinates(manifest, name, group)
-        own = _own(artifacts, guess, name)
+        own = _own(artifacts, manifest, name, code)
         if own is None:
-            own = guess
+            own = guess_coordinates(manifest, name, group, code)
             artifacts.append(own)
         for artifact in artifacts:
             if artifact.is_complete:
@@ -167,10 +168,23 @@ class _Contents:
     """Chooses the entries of an archive that are read, and notes whether there is code among the others."""
 
     has_classes: bool = False
+    first: str = ""
+    last: str = ""
+
+    @property
+    def code(self) -> str:
+        """The Java package that all classes lie in, `org.apache.commons.io`; empty where they have none in common."""
+        pairs = zip(self.first.split("/")[:-1], self.last.split("/")[:-1], strict=False)
+        return ".".join(word for word, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
     def wants(self, name: str) -> bool:
         if name.endswith(".class"):
             self.has_classes = True
+            if "/" in name and not name.startswith(
+                "META-INF/"
+            ):  # there lie other versions of the same, and the module's description lies above
+                self.first = min(self.first or name, name)
+                self.last = max(self.last, name)
             return False
         if _may_be_archive(name):
             return True
@@ -187,22 +201,40 @@ def _is_library(name: str) -> bool:
     return name.endswith(MUST_BE_ARCHIVES) and name.rpartition("/")[0] in _LIBRARY_DIRECTORIES
 
 
-def _own(artifacts: list[Coordinates], guess: Coordinates, name: FileName) -> Coordinates | None:
+def _own(artifacts: list[Coordinates], manifest: Manifest, name: FileName, code: str) -> Coordinates | None:
     """The artifact among those of the poms that is the archive itself and not shaded into it; None if it is another."""
     fitting = [artifact for artifact in artifacts if _fits(artifact, name)]
     if fitting:
         exact = [artifact for artifact in fitting if artifact.artifact == name.artifact]
         return max(exact or fitting, key=lambda artifact: (artifact.version == name.version, len(artifact.artifact)))
-    same = [artifact for artifact in artifacts if artifact.version == guess.version or not guess.version]
-    return same[0] if len(artifacts) == 1 and same else None
+    symbol = _squashed(symbolic_name(manifest))
+    for artifact in artifacts:
+        if symbol in (_squashed(artifact.artifact), _squashed(f"{artifact.group}.{artifact.artifact}")):
+            return artifact
+    return artifacts[0] if len(artifacts) == 1 and _is_renamed(artifacts[0], manifest, name, code) else None
 
 
 def _fits(artifact: Coordinates, name: FileName) -> bool:
     """Tell whether a file of that name holds that artifact: `akka-actor.jar`, or `com.typesafe.akka.akka-actor-2.6.jar` of a version that is not another."""
-    if name.artifact == artifact.artifact:
+    stem, known = _squashed(name.artifact), _squashed(artifact.artifact)
+    if stem == known:
         return True
     is_end = name.artifact.endswith((f".{artifact.artifact}", f"-{artifact.artifact}"))
     return is_end and (not name.version or artifact.version.startswith(name.version) or name.version.startswith(artifact.version))
+
+
+def _is_renamed(artifact: Coordinates, manifest: Manifest, name: FileName, code: str) -> bool:
+    """Tell whether the only artifact of an archive is that archive under another name: by its version, or as all classes are its group's."""
+    version = manifest_version(manifest, name, is_own=True)
+    if not version or version == artifact.version:
+        return True
+    groups = (artifact.group, artifact.group.replace("jakarta.", "javax."))  # Jakarta EE 8 has new groups and the old packages
+    return not name.version and "." in artifact.group and any(f"{code}.".startswith(f"{group}.") for group in groups)
+
+
+def _squashed(name: str) -> str:
+    """What is left of a name after file systems, OSGi and distributions have replaced its separators."""
+    return name.replace("-", "").replace("_", "").replace(".", "")
 
 
 def _package(artifact: Coordinates, manifest: Manifest) -> Package:

@@ -1,7 +1,7 @@
 """Java archives, and the archives in them: every artifact that one holds, whether as a nested jar or shaded into it.
 
 What an archive is, in this order: each Maven `pom.properties` in it (shaded and fat jars hold several); a Maven `pom.xml` that has none beside it; and where none of
-these is the archive's own, its manifest and its file name. The union of what Syft and Trivy report, without Trivy's database of hashes.
+these is the archive's own, its manifest, its file name and its classes (`_java_guess.py`). The union of what Syft and Trivy report, without Trivy's database of hashes.
 An archive without name or version is no package and no gap: applications are built like that. Sources and documentation, which nothing can run, are no packages.
 A gap is what the JVM, too, would refuse to open where it looks for libraries, and what is beyond a limit; resources that are only named like an archive are not.
 """
@@ -37,7 +37,7 @@ def parse(file: LayerFile) -> Iterator[Package]:
 
 ANALYZER = Analyzer(
     name="java",
-    version=1,
+    version=2,
     paths=PathPattern(suffixes=tuple(suffix for lower in SUFFIXES for suffix in (lower, lower.upper()))),
     parse=parse,
     max_bytes=MAX_BYTES,

@@ -18,6 +18,7 @@ from itertools import islice
 
 from pratique.errors import InvalidRecord, LimitExceeded
 from pratique.inventory.analyzer import Analyzer, LayerFile, PathPattern
+from pratique.inventory.analyzers._language import MAX_FILES_LENGTH
 from pratique.inventory.analyzers.python import normalized_name
 from pratique.inventory.package import PackageDetails
 
@@ -56,13 +57,15 @@ def parse(file: LayerFile) -> Iterator[PackageDetails]:
 def _parse_record(content: bytes, metadata: str) -> Iterator[PackageDetails]:
     root = posixpath.dirname(metadata)
     files: list[_File] = []
+    length = 0
     problem: InvalidRecord | LimitExceeded | None = InvalidRecord("expected a RECORD, got a zero byte") if b"\0" in content else None
     try:
         for row in csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8", "surrogateescape", newline=""), strict=True):
-            if len(files) >= MAX_FILES:
-                problem = LimitExceeded(f"more than {MAX_FILES} files")
-                break
             path = _resolve(root, row[0]) if row else ""
+            length += len(path)
+            if len(files) >= MAX_FILES or length > MAX_FILES_LENGTH:
+                problem = _too_many()
+                break
             if path:
                 files.append((path, _parse_digest(row[1]) if len(row) > 1 else ""))
             if len(row) > _RECORD_FIELDS:
@@ -75,11 +78,17 @@ def _parse_record(content: bytes, metadata: str) -> Iterator[PackageDetails]:
 
 
 def _parse_installed_files(content: bytes, metadata: str) -> Iterator[PackageDetails]:
-    lines = _read_lines(content, MAX_FILES)
-    paths = dict.fromkeys(_resolve(metadata, line) for line in lines[:MAX_FILES])
-    yield from _tell(metadata, tuple((path, "") for path in paths if path), ())
-    if len(lines) > MAX_FILES:
-        raise LimitExceeded(f"more than {MAX_FILES} files")
+    paths: dict[str, None] = {}
+    length = 0
+    for number, line in enumerate(_read_lines(content)):
+        path = _resolve(metadata, line)
+        length += len(path)
+        if number >= MAX_FILES or length > MAX_FILES_LENGTH:
+            yield from _tell(metadata, tuple((path, "") for path in paths), ())
+            raise _too_many()
+        if path:
+            paths[path] = None
+    yield from _tell(metadata, tuple((path, "") for path in paths), ())
 
 
 def _parse_top_level(content: bytes, metadata: str) -> Iterator[PackageDetails]:
@@ -90,7 +99,7 @@ def _parse_top_level(content: bytes, metadata: str) -> Iterator[PackageDetails]:
         yield from _tell(metadata, (), (posixpath.dirname(metadata),))
         return
     root = posixpath.dirname(metadata)
-    names = [name for name in _read_lines(content, MAX_TOP_LEVEL)[:MAX_TOP_LEVEL] if _MODULE.fullmatch(name)]
+    names = [name for name in islice(_read_lines(content), MAX_TOP_LEVEL) if _MODULE.fullmatch(name)]
     paths = [path for path in (_resolve(root, name) for name in names) if path]
     yield from _tell(metadata, tuple((f"{path}.py", "") for path in paths), tuple(paths))
 
@@ -110,10 +119,12 @@ def _tell(metadata: str, files: tuple[_File, ...], directories: tuple[str, ...])
     )
 
 
-def _read_lines(content: bytes, limit: int) -> list[str]:
-    """At most one line more than the limit, for the caller to see that there are more."""
-    lines = (line.strip().decode("utf-8", "surrogateescape") for line in io.BytesIO(content))
-    return list(islice(lines, limit + 1))
+def _read_lines(content: bytes) -> Iterator[str]:
+    return (line.strip().decode("utf-8", "surrogateescape") for line in io.BytesIO(content))
+
+
+def _too_many() -> LimitExceeded:
+    return LimitExceeded(f"more than {MAX_FILES} files, or {MAX_FILES_LENGTH} characters of their paths")
 
 
 def _resolve(directory: str, path: str) -> str:
@@ -141,7 +152,7 @@ def _parse_digest(text: str) -> str:
 
 ANALYZER = Analyzer(
     name="python-record",
-    version=1,
+    version=2,
     paths=PathPattern(names=_NAMES, accept=lambda path: path.rpartition("/")[0].lower().endswith(_METADATA_DIRECTORIES)),
     parse=parse,
     max_bytes=32 * 1024 * 1024,  # 200,000 lines of 100 bytes are 20 MB
