@@ -41,8 +41,8 @@ def packages(parse: Callable[[LayerFile], Iterator[Fact]], file: LayerFile) -> t
     return [fact.name for fact in facts if isinstance(fact, Package)], error
 
 
-def deb(name: str, version: str = "1") -> Package:
-    return Package(type="deb", name=name, version=version)
+def deb(name: str, version: str = "1", *, vendor: str = "") -> Package:
+    return Package(type="deb", name=name, version=version, vendor=vendor)
 
 
 def npm(name: str, version: str = "1.0.0") -> Package:

@@ -11,6 +11,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What runtimes search where the image sets no PATH (containerd, Docker)."""
 
 _MAX_WORDS = 64  # of a command line that are looked at
+_MAX_DIRECTORIES = 64  # of PATH that are searched: a hostile one has 500,000, for each of the words
 _MAX_INTERPRETERS = 5  # a script's interpreter may be a script itself; Linux follows four
 
 
@@ -57,7 +58,7 @@ def _candidates(word: str, entry_point: EntryPoint) -> Iterator[str]:
     elif "/" in word:
         yield f"{entry_point.directory.strip('/')}/{word}"
     else:
-        for directory in (entry_point.path or DEFAULT_PATH).split(":"):
+        for directory in (entry_point.path or DEFAULT_PATH).split(":", _MAX_DIRECTORIES)[:_MAX_DIRECTORIES]:
             yield f"{directory.strip('/')}/{word}"
         yield f"{entry_point.directory.strip('/')}/{word}"  # `python app.py`
 

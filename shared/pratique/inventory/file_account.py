@@ -4,7 +4,7 @@ A file is, in this order:
 
 - `modified`: a package manager installed it, and its content is not what was recorded; a changed configuration file is such too;
 - `owned`: a package manager installed it; `intact` if its content was compared as well;
-- `identified`: an analyzer read it, or it lies in a directory that belongs to a package (`node_modules/a`);
+- `identified`: an analyzer read it, it lies in a directory that belongs to a package (`node_modules/a`), or a package manager keeps it with a package's record;
 - `unknown`: none of these.
 
 Data is mostly unknown and harmless. Unknown executables are what matters: they are listed with the layer that brought them, and whether the image's
@@ -14,6 +14,7 @@ entry point runs them.
 from __future__ import annotations
 
 import enum
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,23 @@ from pratique.inventory.ownership import PackageIndex, files_of
 
 MAX_LISTED = 1000
 """Unknown executables listed of one image: an image of a thousand builds would fill every report; the rest is counted."""
+
+_INFO = re.compile(
+    r"(?:usr|var)/lib/(?P<tool>dpkg|opkg)/info/(?P<name>[^/:]+?)(?::(?P<architecture>[^/:]+))?"
+    r"\.(?:conffiles|config|control|list|md5sums|postinst|postrm|preinst|prerm|shlibs|symbols|templates|triggers)"
+)
+"""What dpkg(1) and opkg keep of each package: scripts among it, of which a Debian image has a hundred."""
+
+_TOP = "bin boot dev etc home lib lib32 lib64 libx32 media mnt opt proc root run sbin snap srv sys tmp usr var"
+_USR = "bin games include lib lib32 lib64 libexec libx32 local sbin share src"
+SHARED_DIRECTORIES = frozenset(
+    [
+        *_TOP.split(),
+        *(f"{root}/{name}" for root in ("usr", "usr/local") for name in _USR.split()),
+        *(f"var/{name}" for name in ("cache", "lib", "local", "log", "opt", "run", "spool", "tmp", "www")),
+    ]
+)
+"""The Filesystem Hierarchy Standard's: no package answers for whole ones. An image's record that lies in one may say so all the same, to pass what else lies there as known."""
 
 
 class FileState(enum.StrEnum):
@@ -198,12 +216,15 @@ class _Owners:
         self._owners: dict[str, str] = {}
         self._digests: dict[str, list[str]] = {}
         self._directories: dict[str, str] = {}
+        self._records: dict[tuple[str, str, str], str] = {}
         index = PackageIndex(inventory.packages)
         found = [(record, owner) for record in view.owned if (owner := index.find(record)) is not None]
         for record, owner in sorted(found, key=lambda entry: entry[1].package.is_os_package):  # the last one to name a file has it
             purl = owner.owned_by or owner.package.purl
+            self._records[record.type, record.name, record.architecture] = purl
             self._owners.update(dict.fromkeys(split_paths(record.paths), purl))
-            self._directories.update((resolver.resolve(path), purl) for path in record.directories)
+            directories = {resolver.resolve(path) for path in record.directories} - SHARED_DIRECTORIES
+            self._directories.update(dict.fromkeys(directories, purl))
             if record.digests:
                 for path, digest in files_of(record):
                     if digest:
@@ -218,12 +239,23 @@ class _Owners:
         for name in self._resolver.names_of(path):
             if name in self._owners:
                 return _compare(self._digests.get(name, ()), record), self._owners[name]
+        owner = self._owner_of_record(path)
+        if owner is not None:
+            return FileState.IDENTIFIED, owner
         directory = parent_of(self._resolver.resolve(path))
         while directory:
             if directory in self._directories:
                 return FileState.IDENTIFIED, self._directories[directory]
             directory = parent_of(directory)
         return FileState.IDENTIFIED if path in self._analysed else FileState.UNKNOWN, None
+
+    def _owner_of_record(self, path: str) -> str | None:
+        """Return the package whose scripts and lists dpkg or opkg keep beside its list of files; these own themselves nowhere."""
+        match = _INFO.fullmatch(path)
+        if match is None:
+            return None
+        kind = "deb" if match["tool"] == "dpkg" else "opkg"
+        return self._records.get((kind, match["name"], match["architecture"] or ""))
 
 
 def _compare(digests: Sequence[str], record: bytes) -> FileState:

@@ -20,16 +20,23 @@ from pratique.inventory.image_view import ImageView
 from pratique.inventory.inventory import Inventory
 from pratique.inventory.layer_stack import Hidings, History, ScannedLayer
 from pratique.inventory.merge_coverage import MERGE_VERSION, sum_coverage
-from pratique.inventory.ownership import attribute_packages, describe_packages, drop_guesses
+from pratique.inventory.ownership import Guess, attribute_packages, describe_packages, drop_guesses, find_owners
 from pratique.inventory.package import OS_PACKAGE_TYPES, Distribution, InstalledPackage, Package
 
 MAX_PACKAGES = 200_000  # distinct ones of one image: ten times the largest real ones; each is a row, and is matched
+
+MAX_CPES = (
+    64  # of one package, where several records name some: real ones have up to ten; each is a condition that advisories are asked for
+)
 
 _RULED_OUT_BY = {"binaries": OS_PACKAGE_TYPES, "elf-package": OS_PACKAGE_TYPES, "dotnet-binary": OS_PACKAGE_TYPES | {"nuget"}}
 """Analyzers that recognise software in its own bytes, and the types of packages that tell nothing new when found so in one of their files."""
 
 _RETOLD_BY = frozenset({"embedded-sbom"})
 """Analyzers of records about records."""
+
+_MISREAD_BY = {"vscode": "node"}
+"""Analyzers that know what a file is, and the one that takes the same file for a package of its own: an extension's `package.json` is no npm package."""
 
 
 def merge_layers(view: ImageView, analyzers: Sequence[AnalyzerId], *, max_packages: int = MAX_PACKAGES) -> Inventory:
@@ -40,17 +47,23 @@ def merge_layers(view: ImageView, analyzers: Sequence[AnalyzerId], *, max_packag
     Of more than `max_packages` distinct packages the first are kept, and the coverage says so.
     """
     distribution = choose_distribution(_distributions(view.histories))
-    found, is_cut = _collect_packages(view.histories, view.hidings, max_packages)
+    found, is_cut = _collect_packages(_without_misread(view.histories), view.hidings, max_packages)
     _merge_told_twice(found)
-    packages = tuple(sorted((_install(origin, distribution, view.layers) for origin in found.values()), key=_order))
-    packages = describe_packages(packages, view.owned)
-    packages = drop_guesses(packages, _guesses(found.values()), view.owned, view.resolver)
-    packages = attribute_packages(packages, view.owned, view.resolver, [layer.digest for layer in view.layers])
-    coverage = sum_coverage(_without_hidden_gaps(view), analyzers, distribution, packages)
+    told, guesses = _tell_guesses(found.values(), distribution, view.layers)
+    owners = find_owners(told, guesses, view, distribution)
+    packages = (*attribute_packages(told, owners), *drop_guesses(guesses, owners))
+    packages = describe_packages(sorted(packages, key=_order), view.owned)
+    coverage = sum_coverage(_with_gaps_that_count(view), analyzers, distribution, packages)
     if is_cut:
         reason = f"more than {max_packages} distinct packages: only the first {max_packages} are listed"
         coverage = coverage.with_items([CoverageItem(name="packages", version=MERGE_VERSION, status=CoverageStatus.PARTIAL, reason=reason)])
     return Inventory(distribution=distribution, packages=packages, coverage=coverage)
+
+
+def _without_misread(histories: Sequence[History]) -> list[History]:
+    """The records without those of files that an analyzer which knows better has found a package in."""
+    misread = {(one.path, _MISREAD_BY[one.analyzer]) for one in histories if one.analyzer in _MISREAD_BY and one.files[-1].packages}
+    return [one for one in histories if (one.path, one.analyzer) not in misread]
 
 
 def _merge_told_twice(found: dict[_Identity, _Origin]) -> None:
@@ -69,23 +82,33 @@ def _loose_identity(package: Package) -> _Identity:
     return (package.type, namespace, package.name, package.version)
 
 
-def _guesses(origins: Iterable[_Origin]) -> Mapping[str, frozenset[str]]:
-    """The purls of packages that nothing but their own bytes tells of, with the types of packages that rule them out."""
-    return {
-        origin.package.purl: frozenset.union(*(_RULED_OUT_BY[analyzer] for analyzer in origin.analyzers))
-        for origin in origins
-        if origin.analyzers <= _RULED_OUT_BY.keys()
-    }
+def _tell_guesses(
+    origins: Iterable[_Origin], distribution: Distribution | None, layers: Sequence[ScannedLayer]
+) -> tuple[list[InstalledPackage], list[Guess]]:
+    """Install what was found, and set apart what nothing but its own bytes tells of."""
+    told: list[InstalledPackage] = []
+    guesses: list[Guess] = []
+    for origin in origins:
+        installed = _install(origin, distribution, layers)
+        if origin.analyzers <= _RULED_OUT_BY.keys():
+            ruling = frozenset.union(*(_RULED_OUT_BY[analyzer] for analyzer in origin.analyzers))
+            guesses.append(Guess(installed=installed, ruled_out_by=ruling))
+        else:
+            told.append(installed)
+    return told, guesses
 
 
-def _without_hidden_gaps(view: ImageView) -> list[ScannedLayer]:
-    """A file that could not be read, and that a higher layer removes or replaces, is no gap in the image."""
+def _with_gaps_that_count(view: ImageView) -> list[ScannedLayer]:
+    """A file that could not be read, and that a higher layer removes or replaces, is no gap in the image; one that only the whole image leads to is."""
+    unread: dict[int, list[CoverageItem]] = {}
+    for position, gap in view.unread:
+        unread.setdefault(position, []).append(gap)
     kept = []
     for position, layer in enumerate(view.layers):
         result = layer.result
-        if result is not None and result.gaps:
-            gaps = tuple(gap for gap in result.gaps if not gap.path or view.hidings.first_after(gap.path, position) is None)
-            layer = replace(layer, result=replace(result, gaps=gaps))  # noqa: PLW2901 - the same layer
+        if result is not None and (result.gaps or position in unread):
+            gaps = [gap for gap in result.gaps if not gap.path or view.hidings.first_after(gap.path, position) is None]
+            layer = replace(layer, result=replace(result, gaps=(*gaps, *unread.get(position, ()))))  # noqa: PLW2901 - the same layer
         kept.append(layer)
     return kept
 
@@ -131,7 +154,9 @@ def _collect_packages(visible: Iterable[History], hidings: Hidings, limit: int) 
 
 def _described(package: Package, other: Package) -> Package:
     """The package with what only another record of it describes."""
-    more = {name: value for name in ("vendor", "licenses", "cpes") if not getattr(package, name) and (value := getattr(other, name))}
+    more = {name: value for name in ("vendor", "licenses") if not getattr(package, name) and (value := getattr(other, name))}
+    if not set(other.cpes) <= set(package.cpes):
+        more["cpes"] = tuple(sorted({*package.cpes, *other.cpes})[:MAX_CPES]) if package.cpes else other.cpes
     return replace(package, **more) if more else package
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -10,6 +11,14 @@ from packageurl import PackageURL
 
 OS_PACKAGE_TYPES = frozenset({"deb", "apk", "rpm", "alpm", "ebuild", "opkg"})
 """The purl types of packages that a distribution's package manager installs."""
+
+_PLAIN_TYPES = frozenset({"apk", "cargo", "deb", "gem", "generic", "golang", "maven", "npm", "nuget", "pypi", "rpm"})
+"""Types of which a purl has lower-case names as they are, but for what every type quotes."""
+
+_PLAIN_NAME = re.compile(r"[a-z0-9.-]+")
+_PLAIN_NAMESPACE = re.compile(r"(?:@?[a-z0-9.-]+(?:/[a-z0-9.-]+)*)?")
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9._~:+-]+")
+_PLAIN_KEY = re.compile(r"[a-z_]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +89,30 @@ class Package:
         )
 
 
-@lru_cache(maxsize=16_384)  # a report asks for each some six times, and checking and quoting it takes 40 microseconds; some 8 MB
+@lru_cache(maxsize=16_384)  # a report asks for each some six times, and checking and quoting it takes up to 40 microseconds; some 8 MB
 def _purl(kind: str, namespace: str, name: str, version: str, qualifiers: tuple[tuple[str, str], ...]) -> str:
+    if _is_plain(kind, namespace, name, version, qualifiers):
+        return _plain_purl(kind, namespace, name, version, qualifiers)
     return PackageURL(kind, namespace or None, name, version, dict(qualifiers) or None).to_string()
+
+
+def _is_plain(kind: str, namespace: str, name: str, version: str, qualifiers: tuple[tuple[str, str], ...]) -> bool:
+    """Tell whether all that the library would do is to put the parts together and to quote `+` and `@`: so it is of nine in ten packages."""
+    return bool(
+        kind in _PLAIN_TYPES
+        and _PLAIN_NAMESPACE.fullmatch(namespace)
+        and _PLAIN_NAME.fullmatch(name)
+        and _PLAIN_VALUE.fullmatch(version)
+        and all(_PLAIN_KEY.fullmatch(key) and _PLAIN_VALUE.fullmatch(value) for key, value in qualifiers)
+    )
+
+
+def _plain_purl(kind: str, namespace: str, name: str, version: str, qualifiers: tuple[tuple[str, str], ...]) -> str:
+    """Do what the library does, in a tenth of its time."""
+    place = f"{namespace.replace('@', '%40')}/{name}" if namespace else name
+    told = "&".join(f"{key}={value}" for key, value in qualifiers)
+    rest = f"{version}?{told}" if told else version
+    return f"pkg:{kind}/{place}@{rest.replace('+', '%2B')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

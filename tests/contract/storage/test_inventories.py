@@ -9,21 +9,29 @@ from sqlalchemy import text
 
 from pratique.errors import LimitExceeded, MissingError
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
+from pratique.inventory.entry_point import EntryPoint
+from pratique.inventory.file_account import UnknownExecutable, survey_files
+from pratique.inventory.image_view import view_image
 from pratique.inventory.inventory import Inventory
-from pratique.inventory.layer_result import AnalyzedFile, LayerResult
+from pratique.inventory.layer_result import AnalyzedFile, Executable, LayerResult, OwnedFiles
+from pratique.inventory.merge import merge_layers
 from pratique.inventory.package import InstalledPackage, Package
+from pratique.reports.file_document import account_document, read_account
 from pratique.storage.engine import Database
 from pratique.storage.images import (
     IndexChild,
     has_inventory,
+    load_files,
     load_image,
     load_index_children,
     load_inventory,
     load_inventory_digest,
+    record_files,
     record_image,
     record_inventory,
 )
 from pratique.storage.layers import load_layer_results, record_layer_result
+from tests.support.layer_results import analyzed, deb, layer
 from tests.support.stored import COMPLETE, DEBIAN, child, count, digest_of, image, inventory, package
 
 A, B, C = digest_of("a"), digest_of("b"), digest_of("c")
@@ -82,6 +90,72 @@ async def test_an_inventory_is_loaded_as_it_was_recorded(db: Database) -> None:
         assert await has_inventory(session, A, "k1")
         assert not await has_inventory(session, A, "k2")
         assert not await has_inventory(session, B, "k1")
+
+
+DESCRIBED = (
+    package("nodejs", "18", vendor="Debian Javascript Maintainers <pkg@alioth-lists.debian.net>", licenses=("MIT", "GPL-2+ and \u202eX")),
+    Package(
+        type="npm", name="npm", version="9.2.0", ecosystem="npm", cpes=("cpe:2.3:a:npmjs:npm:9.2.0:*:*:*:*:*:*:*", "cpe:2.3:a:x\\:y:*")
+    ),
+)
+
+
+async def test_who_built_a_package_who_owns_it_its_licences_and_cpes_are_kept(db: Database) -> None:
+    recorded = inventory(DESCRIBED, layer=LAYER)
+    owner, owned = recorded.packages
+    recorded = replace(recorded, packages=(owner, replace(owned, owned_by=owner.package.purl)))
+    async with db.transaction() as session:
+        for digest in (A, B):
+            await record_image(session, image(digest))
+        first = await record_inventory(session, A, recorded, "k1")
+        second = await record_inventory(session, B, inventory(DESCRIBED, layer=LAYER), "k1")
+    async with db.reading() as session:
+        assert await load_inventory(session, A) == recorded
+        assert await load_inventory(session, B) == inventory(
+            DESCRIBED, layer=LAYER
+        )  # what owns a package is the image's, not the package's
+    assert first != second
+
+
+async def test_what_is_known_of_an_images_files_is_kept_and_replaced(db: Database) -> None:
+    view = view_image([layer(LAYER, analyzed("var/lib/dpkg/status", deb("bash")), others=["srv/\u202e.sh", "srv/\\xff"])])
+    account = survey_files(view, merge_layers(view, []), EntryPoint())
+    unknown = UnknownExecutable(path="srv/\u202e.sh", layer=LAYER, size=2**40, is_entry=True)
+    account = replace(account, unknown_executables=(unknown,), unknown_executable_count=1)
+    async with db.transaction() as session:
+        for digest in (A, B):
+            await record_image(session, image(digest))
+        await record_files(session, A, {"counts": {}})
+        await record_files(session, A, account_document(account))
+        assert await load_files(session, B) is None
+    async with db.reading() as session:
+        found = await load_files(session, A)
+        assert await load_inventory(session, A) is None
+    assert found is not None
+    assert read_account(found) == account
+
+
+async def test_the_paths_that_packages_own_are_kept_with_a_layers_result(db: Database) -> None:
+    owned = OwnedFiles(
+        type="deb", name="bash", version="5", architecture="amd64", paths="bin/bash\0é\0", digests="md5:0\0\0", licenses=("GPL",)
+    )
+    file = AnalyzedFile(
+        path="a", analyzer="dpkg", packages=DESCRIBED, distribution=DEBIAN, owned=(owned, replace(owned, directories=("x", "y")))
+    )
+    program = Executable(path="bin/bash", size=2**40, interpreter="/bin/sh")
+    result = LayerResult(
+        files=(file,),
+        links="a\0b\0",
+        directories="d\0",
+        special="s\0",
+        opaque=("", "o"),
+        executables=(program,),
+        contents=bytes(range(256)) * 20,
+    )
+    async with db.transaction() as session:
+        await record_layer_result(session, A, "k1", result)
+    async with db.reading() as session:
+        assert await load_layer_results(session, (A,), "k1") == {str(A): result}
 
 
 async def test_an_empty_inventory_is_not_a_missing_one(db: Database) -> None:

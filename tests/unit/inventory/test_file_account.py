@@ -13,6 +13,7 @@ from pratique.inventory.layer_paths import join_paths, split_paths
 from pratique.inventory.layer_result import Executable, OwnedFiles
 from pratique.inventory.layer_stack import ScannedLayer
 from pratique.inventory.merge import merge_layers
+from pratique.inventory.package import Distribution
 from pratique.inventory.path_resolver import PathResolver
 from tests.support.layer_results import analyzed, deb, layer, npm
 
@@ -88,6 +89,50 @@ def test_files_are_owned_identified_or_unknown() -> None:
     assert files(image)["bin/bash"].owner == "pkg:deb/bash@1"
     assert account(image).counts == {"modified": 0, "intact": 0, "owned": 1, "identified": 3, "unknown": 2}
     assert account(image).total == 6
+
+
+@pytest.mark.parametrize("claimed", ["", "usr", "usr/lib", "usr/local/bin", "var/lib", "link/lib"])
+def test_no_package_answers_for_a_directory_that_all_share(claimed: str) -> None:
+    record = analyzed("usr/package.json", npm("a"), owned("a", kind="npm", directories=(claimed,)), analyzer="node")
+    paths = ["usr/lib/evil", "usr/local/bin/evil", "var/lib/evil"]
+
+    assert set(states(layer(BASE, record, others=paths, links={"link": "usr"})).items()) >= {(path, "unknown") for path in paths}
+
+
+INFO = "var/lib/dpkg/info"
+
+
+def test_the_scripts_that_a_package_manager_keeps_with_a_package_are_that_package_s() -> None:
+    libc = OwnedFiles(type="deb", name="libc6", architecture="amd64", paths=join_paths(["lib/libc.so"]))
+    image = layer(
+        BASE,
+        analyzed(STATUS, deb("bash"), replace(deb("libc6"), architecture="amd64")),
+        analyzed(f"{INFO}/bash.list", owned("bash", "bin/bash")),
+        analyzed(f"{INFO}/libc6:amd64.list", libc),
+        others=[
+            f"{INFO}/{name}"
+            for name in ("bash.postinst", "libc6:amd64.preinst", "libc6.preinst", "gone.postinst", "bash.evil", "bash.d/x.postinst")
+        ],
+    )
+    found = files(image)
+
+    assert {path.removeprefix(f"{INFO}/"): (str(found[path].state), found[path].owner) for path in found if path.startswith(INFO)} == {
+        "bash.list": ("identified", "pkg:deb/bash@1"),
+        "bash.postinst": ("identified", "pkg:deb/bash@1"),
+        "libc6:amd64.list": ("identified", "pkg:deb/libc6@1?arch=amd64"),
+        "libc6:amd64.preinst": ("identified", "pkg:deb/libc6@1?arch=amd64"),
+        "libc6.preinst": ("unknown", None),
+        "gone.postinst": ("unknown", None),
+        "bash.evil": ("unknown", None),
+        "bash.d/x.postinst": ("unknown", None),
+    }
+
+
+def test_a_third_party_s_package_owns_its_files() -> None:
+    release = analyzed("etc/os-release", Distribution(id="debian", version_id="12", ecosystem="Debian:12"), analyzer="os-release")
+    status = analyzed(STATUS, deb("nodejs", vendor="Ivan <ivan@nodesource.com>"), owned("nodejs", "opt/node"))
+
+    assert states(layer(BASE, release, status, others=["opt/node"]))["opt/node"] == "owned"
 
 
 def test_the_files_of_a_package_that_was_removed_are_nobodys() -> None:
@@ -174,6 +219,14 @@ def test_an_entry_point_is_found_as_a_kernel_would_find_it(command: list[str], f
     entry_point = EntryPoint(command=tuple(command), path="/bin", directory="/srv")
 
     assert find_entry_files(entry_point, interpreters, resolver) == found
+
+
+def test_a_path_variable_of_a_million_directories_is_searched_to_a_limit() -> None:
+    resolver = PathResolver({f"d{number}": "srv" for number in range(100)})
+    many = EntryPoint(command=("app",) * 1000, path=":".join(f"/no{number}" for number in range(1_000_000)), directory="/nowhere")
+
+    assert find_entry_files(many, {"srv/app": ""}, resolver) == set()
+    assert find_entry_files(replace(many, path=f"/d1:{many.path}"), {"srv/app": ""}, resolver) == {"srv/app"}
 
 
 def test_scripts_that_interpret_each_other_end() -> None:

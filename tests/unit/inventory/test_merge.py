@@ -1,7 +1,7 @@
 """From layers to an inventory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -93,6 +93,41 @@ def test_a_path_deeper_than_the_limit_is_still_hidden_by_what_lies_above_it() ->
     assert found(base, layer("b", whiteouts=["d/d/d"])) == {}
     assert found(base, layer("b", whiteouts=[path])) == {}
     assert set(found(base)) == {"x"}
+
+
+READ_THROUGH_LINK = layer("a", DEBIAN, analyzed(STATUS, deb("x")), links={STATUS: "/data/status"}, others=["data/status"])
+
+
+@pytest.mark.parametrize(
+    ("upper", "is_there", "is_gap"),
+    [
+        (layer("b"), True, False),
+        (layer("b", others=["data/x"]), True, False),
+        (layer("b", others=["data/status"]), False, True),
+        (layer("b", others=["data/status"], opaque=["data"]), False, True),
+        (layer("b", whiteouts=["data/status"]), False, False),
+        (layer("b", opaque=["data"]), False, False),
+        (layer("b", analyzed("data/status", deb("y"))), False, False),
+    ],
+)
+def test_a_record_that_was_read_through_a_link_counts_while_that_leads_to_the_same_file(
+    upper: ScannedLayer, is_there: bool, is_gap: bool
+) -> None:
+    below = replace(READ_THROUGH_LINK, result=replace(READ_THROUGH_LINK.result, regular=join_paths(["etc/os-release", "data/status"])))
+    told = gaps(below, upper).get("dpkg")
+
+    assert ("x" in found(below, upper)) is is_there
+    assert told == (("partial", f"{STATUS}: links to data/status, which another layer has replaced") if is_gap else None)
+    assert gaps(below, upper, layer("c", whiteouts=["data"])).get("dpkg") is None
+
+
+def test_a_link_that_takes_a_directory_s_place_leads_to_a_file_that_was_not_read() -> None:
+    base = layer("a", DEBIAN, analyzed(STATUS, deb("x")), others=["data/status"])
+    linked = layer("b", links={"var/lib/dpkg": "../../data"})
+
+    assert gaps(base, linked)["dpkg"][1] == f"{STATUS}: links to data/status, which another layer has replaced"
+    assert "dpkg" not in gaps(base, layer("b", links={"var/lib/dpkg": "../../nowhere"}))
+    assert "dpkg" not in gaps(base, linked, layer("c", directories=["var/lib/dpkg"]))
 
 
 # Who introduced it
@@ -386,6 +421,10 @@ PYPI_SIX = Package(type="pypi", name="six", version="1.16.0", ecosystem="PyPI")
 RELEASE = Distribution(id="debian", version_id="12", ecosystem="Debian:12")
 
 
+def debians(version: str = "1") -> Package:
+    return deb("python3-six", version, vendor="Debian Python Team <team+python@tracker.debian.org>")
+
+
 def owner(paths: list[str], **more: str) -> OwnedFiles:
     return OwnedFiles(type="deb", name="python3-six", paths=join_paths(paths), **more)
 
@@ -394,7 +433,7 @@ def merged(*facts: OwnedFiles, six: str = SIX, links: dict[str, str] | None = No
     base = layer(
         BASE,
         analyzed("etc/os-release", RELEASE, analyzer="os-release"),
-        analyzed(STATUS, deb("python3-six", "1.16.0-4"), *facts),
+        analyzed(STATUS, debians("1.16.0-4"), *facts),
         analyzed(six, Package(type="pypi", name="six", version="1.16.0", ecosystem="PyPI"), analyzer="python"),
         links=links or {},
     )
@@ -457,12 +496,12 @@ def attributed(*layers: ScannedLayer) -> list[bool]:
 
 def test_a_language_package_that_a_higher_layer_wrote_over_the_files_of_an_os_package_is_its_own() -> None:
     release = analyzed("etc/os-release", RELEASE, analyzer="os-release")
-    base = layer(BASE, release, analyzed(STATUS, deb("python3-six"), owner([SIX])), analyzed(SIX, PYPI_SIX, analyzer="python"))
+    base = layer(BASE, release, analyzed(STATUS, debians(), owner([SIX])), analyzed(SIX, PYPI_SIX, analyzer="python"))
     newer = analyzed(SIX, Package(type="pypi", name="six", version="1.17.0", ecosystem="PyPI"), analyzer="python")
 
     assert attributed(base) == [True]
     assert attributed(base, layer(APP, newer)) == [False]
-    assert attributed(base, layer(APP, newer, analyzed(STATUS, deb("python3-six", "2"), owner([SIX])))) == [True]
+    assert attributed(base, layer(APP, newer, analyzed(STATUS, debians("2"), owner([SIX])))) == [True]
 
 
 @pytest.mark.parametrize("place", ["opt/agent", "usr/local/lib", "srv", "home/me", "root", "app"])
@@ -470,12 +509,10 @@ def test_a_language_package_where_distributions_install_nothing_is_its_own(place
     path = f"{place}/six.egg-info"
     release = analyzed("etc/os-release", RELEASE, analyzer="os-release")
 
-    assert attributed(
-        layer(BASE, release, analyzed(STATUS, deb("python3-six"), owner([path])), analyzed(path, PYPI_SIX, analyzer="python"))
-    ) == [False]
+    assert attributed(layer(BASE, release, analyzed(STATUS, debians(), owner([path])), analyzed(path, PYPI_SIX, analyzer="python"))) == [
+        False
+    ]
 
 
 def test_without_advisories_for_the_os_package_a_language_package_is_its_own() -> None:
-    assert attributed(layer(BASE, analyzed(STATUS, deb("python3-six"), owner([SIX])), analyzed(SIX, PYPI_SIX, analyzer="python"))) == [
-        False
-    ]
+    assert attributed(layer(BASE, analyzed(STATUS, debians(), owner([SIX])), analyzed(SIX, PYPI_SIX, analyzer="python"))) == [False]

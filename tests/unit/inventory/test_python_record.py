@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 
 from pratique.errors import InvalidRecord, LimitExceeded
+from pratique.inventory.analyzers._language import MAX_FILES_LENGTH
 from pratique.inventory.analyzers.python_record import ANALYZER, MAX_FILES, parse
 from pratique.inventory.package import PackageDetails
 from tests.support.layer_results import layer_file, read
@@ -82,13 +83,24 @@ def test_what_is_no_record_is_an_error_after_what_is_one(content: str, text: str
 
 
 def test_a_record_of_too_many_files_is_an_error_in_bounded_time() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(LimitExceeded, match="more than"):
         list(parse(layer_file(RECORD, "a,,\n" * (MAX_FILES + 10))))
     with pytest.raises(LimitExceeded, match="more than"):
         list(parse(layer_file(f"{SITE}/a-1.egg-info/installed-files.txt", "a\n" * (MAX_FILES + 10))))
 
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("name", ["a-1.dist-info/RECORD", "a-1.egg-info/installed-files.txt"])
+def test_short_names_in_a_deep_directory_become_no_flood_of_text(name: str) -> None:
+    content = "".join(f"{number}\n" for number in range(MAX_FILES))
+    facts, error = read(parse, layer_file("/".join(["d" * 250] * 15) + "/" + name, content))
+
+    (details,) = facts
+    assert isinstance(details, PackageDetails)
+    assert "characters of their paths" in error
+    assert MAX_FILES_LENGTH * 0.9 < sum(len(path) for path, _ in details.files) <= MAX_FILES_LENGTH
 
 
 def test_installed_files_are_relative_to_the_egg_info() -> None:

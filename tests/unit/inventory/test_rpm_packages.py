@@ -103,6 +103,12 @@ def test_digests_of_an_unknown_algorithm_are_left_out() -> None:
     assert files(listed(strings(1035, b"12"), numbers(5011, 77), names=(b"a",))) == (("usr/bin/a", ""),)
 
 
+def test_a_file_whose_name_is_a_path_is_relative_to_the_root_all_the_same() -> None:
+    header = bash(numbers(1116, 0, 0), strings(1117, b"/etc/x", b"//"), strings(1118, b"/"))
+
+    assert files(header) == (("etc/x", ""),)
+
+
 def test_directories_and_ghosts_are_no_files() -> None:
     modes = (1030, 3, 3, struct.pack(">3H", 0o040755, 0o100644, 0o120777))
     flags = numbers(1037, 0, 64, 1)

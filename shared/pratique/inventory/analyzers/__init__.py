@@ -58,7 +58,7 @@ REGISTERED: tuple[AnalyzerId, ...] = (
     AnalyzerId(name="python-archives", version=1),
     AnalyzerId(name="python-record", version=2),
     AnalyzerId(name="r", version=1),
-    AnalyzerId(name="rpm", version=1),
+    AnalyzerId(name="rpm", version=2),
     AnalyzerId(name="rpm-manifest", version=1),
     AnalyzerId(name="ruby", version=1),
     AnalyzerId(name="rust-binary", version=1),

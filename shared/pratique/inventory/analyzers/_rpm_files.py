@@ -70,7 +70,7 @@ def installed_files(header: Header, budget: FileBudget) -> tuple[tuple[str, str]
     for tag in (DIRECTORY_INDEXES, FILE_MODES, FILE_FLAGS, FILE_DIGESTS, FILE_STATES):
         if header.count(tag) not in {count, 0}:
             raise InvalidRecord(f"{count} files, but {header.count(tag)} values of tag {tag}")
-    names = _decoded(header.strings(BASE_NAMES))
+    names = [name.lstrip("/") for name in _decoded(header.strings(BASE_NAMES))]
     directories = [directory.lstrip("/") for directory in _decoded(_directory_names(header, count))]
     indexes = header.numbers(DIRECTORY_INDEXES)
     if len(indexes) != count or max(indexes) >= len(directories):

@@ -36,7 +36,7 @@ def parse(file: LayerFile) -> Iterator[Package | PackageDetails]:
 
 ANALYZER = Analyzer(
     name="rpm",
-    version=1,
+    version=2,
     paths=PathPattern(paths=frozenset(f"{directory}/{name}" for directory in _DIRECTORIES for name in (*_DATABASES, _LOG))),
     parse=parse,
     max_bytes=192 * 1024 * 1024,  # 500 packages have 30 to 100 MB; read in place, it leaves room for what is read out of it
