@@ -73,7 +73,7 @@ class InspectedImage:
     """One image (or what claimed to be one). `config` is None when it could not be read; then `inventory` holds only the gap.
 
     `digest` is None when not even the manifest could be fetched and the reference names none. `account` sums up the image's files and `files` lists them, as far as
-    the scanner was asked for it.
+    the scanner was asked for it. With `is_whole` its config and all of its layers were read, so that the same digest would give the same again.
     """
 
     digest: Digest | None
@@ -82,6 +82,7 @@ class InspectedImage:
     inventory: Inventory
     account: FileAccount | None = None
     files: tuple[FileEntry, ...] = ()
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,15 +141,19 @@ class Scanner:
         self._files = files
         self._access = access or LayerAccess()
 
-    async def inspect(self, source: ImageSource, *, platform: str = ALL, root: Digest | None = None) -> Inspection:
+    async def inspect(
+        self, source: ImageSource, *, platform: str = ALL, root: Digest | None = None, document: Manifest | Index | None = None
+    ) -> Inspection:
         """Inspect what `source` names; `platform` is `os/arch[/variant]` or `all`. `root` names the digest to report if nothing can be fetched.
+
+        `document` is what the source names, if it was fetched before.
 
         Raises UnavailableError, RefusedError, MissingError when the root itself is not there, and InvalidReference when it is not told which one is meant, or
         nothing in it is for that platform.
         """
         choice = PlatformChoice.parse(platform)
         try:
-            document = await source.fetch_root()
+            document = document or await source.fetch_root()
             walk = IndexWalk(source, choice)
             await walk.visit(document)
         except InvalidReference:
@@ -176,7 +181,15 @@ class Scanner:
         scanned = await self._scan_layers(source, layers)
         inventory, account, files = await asyncio.to_thread(self._sum_up, scanned, config)
         digest = manifest.descriptor.digest
-        return InspectedImage(digest=digest, manifest=manifest, config=config, inventory=inventory, account=account, files=files)
+        return InspectedImage(
+            digest=digest,
+            manifest=manifest,
+            config=config,
+            inventory=inventory,
+            account=account,
+            files=files,
+            is_whole=all(layer.result is not None for layer in scanned),
+        )
 
     def _sum_up(self, layers: Sequence[ScannedLayer], config: ImageConfig) -> tuple[Inventory, FileAccount | None, tuple[FileEntry, ...]]:
         view = view_image(layers)

@@ -1,4 +1,4 @@
-"""From what is in an image to the report on it, judged or as a mere inventory."""
+"""From what is in a target to the report on it, judged."""
 
 from __future__ import annotations
 
@@ -14,35 +14,18 @@ from pratique.advisories.database import AdvisoryDatabase
 from pratique.errors import InvalidPolicy, SettingsError
 from pratique.findings import Finding, Severity
 from pratique.inventory.coverage import Coverage
-from pratique.inventory.eol import eol_findings, eol_state
-from pratique.inventory.package import InstalledPackage, Package
+from pratique.inventory.eol import eol_findings
+from pratique.inventory.package import Distribution, InstalledPackage, Package
 from pratique.oci.digest import Digest
 from pratique.oci.reference import Reference
 from pratique.policy.evaluate import evaluate
-from pratique.policy.parse import parse_policy
 from pratique.policy.policy import Policy, PolicyDocument, default_policy, select_policy
 from pratique.policy.subject import Subject
 from pratique.policy.verdict import Verdict
-from pratique.reports.report import ImageFiles, Report, Target, sorted_findings
-from pratique.scanning import InspectedImage, Inspection
-from pratique_services.cli.inspecting import LOCAL
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class InventoryReporter:
-    """Reports what is in `target`, and nothing about it."""
-
-    target: str
-
-    def report(self, inspection: Inspection) -> Report:
-        """Make a report without findings and verdict."""
-        return Report(
-            target=_target(self.target, inspection),
-            packages=_packages(inspection),
-            findings=(),
-            coverage=_coverage_of(inspection),
-            files=_files(inspection),
-        )
+from pratique.reports.report import Report, Target, sorted_findings
+from pratique_services.cli.reporting import describe_target
+from pratique_services.cli.target_inventory import TargetInventory
+from pratique_services.cli.targets import LOCAL
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,38 +44,17 @@ class Judge:
         path = options.advisories or os.environ.get("PRATIQUE_ADVISORIES")
         return cls(options, AdvisoryDatabase.open(Path(path)) if path else None)
 
-    def report(self, inspection: Inspection) -> Report:
+    def report(self, found: TargetInventory) -> Report:
         """Match, judge and report.
 
         Raises SettingsError for a policy that cannot be read.
         """
-        packages = _packages(inspection)
-        matched, matching = _match(self.database, [installed.package for installed in packages if installed.owned_by is None])
-        findings = sorted_findings((*_placed(matched, inspection), *_eol(inspection)))
-        coverage = _coverage_of(inspection).with_items(matching.items, matching.feeds)
-        target = _target(self.options.target, inspection)
+        matched, matching = _match(self.database, [installed.package for installed in found.packages if installed.owned_by is None])
+        findings = sorted_findings((*_placed(matched, found.packages), *_eol(found.distributions)))
+        coverage = found.coverage.with_items(matching.items, matching.feeds)
+        target = describe_target(self.options.target, found)
         verdict = _judge(self.options, findings, coverage, target)
-        return Report(target=target, packages=packages, findings=findings, coverage=coverage, verdict=verdict, files=_files(inspection))
-
-
-def _files(inspection: Inspection) -> tuple[ImageFiles, ...]:
-    return tuple(
-        ImageFiles(
-            digest=str(image.digest) if image.digest else None,
-            platform=str(image.config.platform) if image.config else None,
-            account=image.account,
-            files=image.files,
-        )
-        for image in inspection.images
-        if image.account is not None
-    )
-
-
-def _packages(inspection: Inspection) -> tuple[InstalledPackage, ...]:
-    """What is installed in any of the images, each once, sorted by purl."""
-    installed = (one for image in inspection.images for one in image.inventory.packages)
-    unique = {(one.package.purl, one.layer): one for one in installed}
-    return tuple(sorted(unique.values(), key=lambda one: one.package.purl))
+        return Report(target=target, packages=found.packages, findings=findings, coverage=coverage, verdict=verdict, files=found.files)
 
 
 def _match(database: AdvisoryDatabase | None, packages: Sequence[Package]) -> tuple[tuple[Finding, ...], Coverage]:
@@ -104,9 +66,9 @@ def _match(database: AdvisoryDatabase | None, packages: Sequence[Package]) -> tu
     return tuple(finding for findings in result.findings for finding in findings), matching_coverage(database, packages, result.gaps)
 
 
-def _placed(findings: tuple[Finding, ...], inspection: Inspection) -> list[Finding]:
+def _placed(findings: tuple[Finding, ...], packages: Sequence[InstalledPackage]) -> list[Finding]:
     """Findings with the layer and path of the package they are about."""
-    places = {one.package.purl: one for image in inspection.images for one in image.inventory.packages}
+    places = {one.package.purl: one for one in packages}
     placed = []
     for finding in findings:
         place = places.get(finding.package or "")
@@ -115,36 +77,9 @@ def _placed(findings: tuple[Finding, ...], inspection: Inspection) -> list[Findi
     return placed
 
 
-def _eol(inspection: Inspection) -> list[Finding]:
-    found = [finding for image in inspection.images for finding in eol_findings(image.inventory.distribution)]
+def _eol(distributions: Sequence[Distribution]) -> list[Finding]:
+    found = [finding for distribution in distributions for finding in eol_findings(distribution)]
     return list(dict.fromkeys(found))
-
-
-def _coverage_of(inspection: Inspection) -> Coverage:
-    items = [item for image in inspection.images for item in image.inventory.coverage.items]
-    return Coverage(items=tuple(dict.fromkeys(items)))
-
-
-def _target(text: str, inspection: Inspection) -> Target:
-    root = inspection.root
-    readable: list[InspectedImage] = [image for image in inspection.images if image.config is not None]
-    platforms = [str(image.config.platform) for image in readable if image.config]
-    distribution = next((image.inventory.distribution for image in inspection.images if image.inventory.distribution), None)
-    state = eol_state(distribution)
-    return Target(
-        reference=text.encode("utf-8", "backslashreplace").decode(),  # a path may hold any bytes
-        digest=str(root.descriptor.digest) if root else _described_digest(inspection),
-        platform=",".join(platforms) or None,
-        distribution=distribution,
-        eol=state.eol.isoformat() if state and state.eol else None,
-        described=inspection.described,
-    )
-
-
-def _described_digest(inspection: Inspection) -> str | None:
-    """The digest of the image that an SBOM is about, as it says."""
-    digests = [str(image.digest) for image in inspection.images if image.digest and inspection.described]
-    return digests[0] if digests else None
 
 
 def _judge(options: argparse.Namespace, findings: tuple[Finding, ...], coverage: Coverage, target: Target) -> Verdict:
@@ -166,6 +101,8 @@ def _subject(text: str, target: Target) -> Subject:
 
 
 def _read_policy(path: Path) -> PolicyDocument:
+    from pratique.policy.parse import parse_policy  # reads a YAML parser, which nobody waits for who gives no policy
+
     try:
         return parse_policy(path.read_bytes())
     except OSError as error:

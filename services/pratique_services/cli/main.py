@@ -6,7 +6,6 @@ import argparse
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains about what is still to be written
         return EXIT_UNFINISHED
     except Exception:  # noqa: BLE001 - a bug must not look like a violated policy: Python itself would exit with 1
+        import traceback  # for bugs alone
+
         traceback.print_exc()
         return _fail("this is a bug in pratique, please report it", EXIT_UNFINISHED)
 
@@ -121,9 +122,9 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
         choices=("oci",),
         help="add what SBOMs say that are attached to the image: referrers, cosign's tags, BuildKit's attestations",
     )
-    parser.add_argument("--no-cache", action="store_true", help="read every layer anew, and keep no results of layers")
+    parser.add_argument("--no-cache", action="store_true", help="read everything anew, and keep no results")
     parser.add_argument(
-        "--cache-dir", type=Path, metavar="DIR", help="where results of layers are kept (default: PRATIQUE_CACHE_DIR, ~/.cache/pratique)"
+        "--cache-dir", type=Path, metavar="DIR", help="where results are kept (default: PRATIQUE_CACHE_DIR, ~/.cache/pratique)"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of standard output")
 

@@ -1,13 +1,13 @@
 """`pratique scan` and `pratique sbom`: the whole judgement in one process, without a server.
 
-Half of what a small image takes is Python reading modules. So the first child process starts before this one reads what inspects, and what judges and
-renders is read while the layers stream.
+1. A digest that is known needs nothing but its result; what a tag names now is asked in one request where the registry answers anybody.
+2. Anything else is inspected, for which many more modules are read: only then are they imported.
+3. What was found is judged, rendered and written.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import gc
 import importlib
@@ -17,24 +17,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pratique import __version__
 from pratique.errors import SettingsError
-from pratique.runtime.concurrency import run_both
-from pratique.runtime.layer_pool import LayerPool
+from pratique_services.cli.known_targets import KnownTargets, open_known_targets
 from pratique_services.cli.main import EXIT_OK, EXIT_UNFINISHED, EXIT_VIOLATED
-
-_MAX_WORKERS = 4  # each keeps up to two cores busy and takes some 45 MB: more would break the promise of 400 MB on large machines
 
 if TYPE_CHECKING:
     from pratique.reports.report import Report
-    from pratique.scanning import Inspection
+    from pratique_services.cli.target_inventory import TargetInventory
 
-    _Reporter = Callable[[Inspection], Report]
+    _Reporter = Callable[[TargetInventory], Report]
 
 
 def scan(options: argparse.Namespace) -> int:
     """Scan, judge and report. Exits 0, 1 (policy or threshold violated) or 3 (could not be judged completely)."""
     with _without_collector():
-        report = asyncio.run(_report(options, _load_judge))
+        report = _report(options, _load_judge)
         _write(_render(report, options.format, options.output), options.output)
     codes = {"fail": EXIT_VIOLATED, "incomplete": EXIT_UNFINISHED}
     return codes.get(report.verdict.status, EXIT_OK) if report.verdict else EXIT_OK
@@ -42,27 +40,40 @@ def scan(options: argparse.Namespace) -> int:
 
 def sbom(options: argparse.Namespace) -> int:
     """Write the inventory. Exits 3 when a part of the image could not be read: the list is there, and is not whole."""
-    from pratique.reports.gap_lines import gap_lines
+    from pratique.reports.printable import printable
 
     with _without_collector():
-        report = asyncio.run(_report(options, _load_inventory))
+        report = _report(options, _load_inventory)
         _write(_render(report, options.format, options.output), options.output)
-    for line in gap_lines(report.coverage):
-        print(f"pratique: not covered: {line}", file=sys.stderr)
+    for gap in report.coverage.gaps:
+        print(f"pratique: not covered: {printable(gap.name)}: {printable(gap.reason)}", file=sys.stderr)
     return EXIT_UNFINISHED if report.coverage.gaps else EXIT_OK
 
 
-async def _report(options: argparse.Namespace, load: Callable[[argparse.Namespace], _Reporter]) -> Report:
-    """Inspect the target, and make the report with what `load`, which runs in a thread meanwhile, has read.
+def _report(options: argparse.Namespace, load: Callable[[argparse.Namespace], _Reporter]) -> Report:
+    known = open_known_targets(options)
+    target = _recall(known, options) if known else None
+    if target is not None:
+        return load(options)(target)
+    from pratique_services.cli.startup import inspect_afresh  # reads asyncio and more, a tenth of a second
 
-    The modules read there resolve no msgspec type that the inspection resolves too: two threads that do so at once crash the interpreter.
-    """
-    async with LayerPool(workers=min(os.cpu_count() or 1, _MAX_WORKERS)) as pool:
-        await pool.prepare()
-        from pratique_services.cli.inspecting import inspect_target
+    reporter, target = inspect_afresh(options, known, load)
+    return reporter(target)
 
-        reporter, inspection = await run_both(asyncio.to_thread(load, options), inspect_target(pool, options))
-    return reporter(inspection)
+
+def _recall(known: KnownTargets, options: argparse.Namespace) -> TargetInventory | None:
+    """What is known of what the target names now. A digest names the same for ever; of a tag the registry is asked, if it has answered without credentials before."""
+    from pratique.oci.reference import Reference
+
+    reference = Reference.parse(options.target)
+    if reference.digest is not None:
+        return known.load(reference.digest)
+    if not known.is_open(reference):
+        return None
+    from pratique.registry.open_question import ask_openly
+
+    named = ask_openly(reference, plain_http=options.plain_http, user_agent=f"pratique/{__version__}")
+    return known.load(named.digest, named.media_type) if named else None
 
 
 def _load_judge(options: argparse.Namespace) -> _Reporter:
@@ -73,7 +84,7 @@ def _load_judge(options: argparse.Namespace) -> _Reporter:
 
 
 def _load_inventory(options: argparse.Namespace) -> _Reporter:
-    from pratique_services.cli.judging import InventoryReporter
+    from pratique_services.cli.reporting import InventoryReporter
 
     _load_renderer(options)
     return InventoryReporter(options.target).report

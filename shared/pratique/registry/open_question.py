@@ -18,9 +18,8 @@ from pratique.oci.digest import Digest
 from pratique.oci.media_types import ACCEPT
 from pratique.oci.reference import Reference
 
-_SECONDS = 5.0  # for the whole exchange: a registry that needs longer gets the client's patience
+SECONDS = 5.0  # for the whole exchange: a registry that needs longer gets the client's patience
 _MAX_BYTES = 4 * 1024 * 1024 + 64 * 1024  # a manifest at its limit, and headers
-_CHUNK = 64 * 1024
 _PORTS = {False: 443, True: 80}
 
 
@@ -32,12 +31,16 @@ class NamedDocument:
     media_type: str
 
 
-def ask_openly(reference: Reference, *, plain_http: bool, user_agent: str) -> NamedDocument | None:
-    """Ask a registry what a reference names, as nobody in particular; None where that gives no plain answer. Blocking, for a few seconds at most."""
+def ask_openly(reference: Reference, *, plain_http: bool, user_agent: str, seconds: float = SECONDS) -> NamedDocument | None:
+    """Ask a registry what a reference names, as nobody in particular; None where that gives no plain answer within `seconds`. Blocking."""
     if _may_need_proxy():
         return None
+    host, port = _address(reference.host, _PORTS[plain_http])
     try:
-        return _read(_exchange(reference, plain_http=plain_http, user_agent=user_agent))
+        deadline = time.monotonic() + seconds
+        with socket.create_connection((host, port), timeout=seconds) as plain, _secured(plain, host, plain_http) as connection:
+            connection.sendall(_request(reference, user_agent))
+            return _read(_Answer(connection, deadline))
     except (OSError, ValueError, http.client.HTTPException):  # ValueError: a name that cannot be encoded
         return None
 
@@ -45,22 +48,6 @@ def ask_openly(reference: Reference, *, plain_http: bool, user_agent: str) -> Na
 def _may_need_proxy() -> bool:
     names = {name.lower() for name, value in os.environ.items() if value}
     return not names.isdisjoint({"http_proxy", "https_proxy", "all_proxy"})
-
-
-def _exchange(reference: Reference, *, plain_http: bool, user_agent: str) -> bytes:
-    """Send the request, and read until the registry closes the connection. What exceeds a limit is cut off, and so is no plain answer."""
-    deadline = time.monotonic() + _SECONDS
-    host, port = _address(reference.host, _PORTS[plain_http])
-    with socket.create_connection((host, port), timeout=_SECONDS) as plain, _secured(plain, host, plain_http) as connection:
-        connection.sendall(_request(reference, user_agent))
-        answer = bytearray()
-        while len(answer) <= _MAX_BYTES and (left := deadline - time.monotonic()) > 0:
-            connection.settimeout(left)
-            chunk = connection.recv(_CHUNK)
-            if not chunk:
-                return bytes(answer)
-            answer += chunk
-    return b""
 
 
 def _secured(connection: socket.socket, host: str, plain_http: bool) -> socket.socket:
@@ -87,18 +74,33 @@ def _request(reference: Reference, user_agent: str) -> bytes:
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode("ascii")
 
 
-class _Received:
-    """Looks like a socket to `http.client`, and has been read already: within a time that a socket's own timeouts do not bound."""
+class _Answer(io.RawIOBase):
+    """What a connection brings, for `http.client`, within a time and a size that a socket's own timeouts do not bound."""
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        super().__init__()
+        self._connection = connection
+        self._deadline = deadline
+        self._room = _MAX_BYTES
 
-    def makefile(self, _mode: str) -> io.BytesIO:
-        return io.BytesIO(self._content)
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # all that a BufferedReader gives
+        left = self._deadline - time.monotonic()
+        if left <= 0 or self._room <= 0:
+            raise TimeoutError("no answer within the time and size that one may have")
+        self._connection.settimeout(left)
+        count = self._connection.recv_into(buffer)
+        self._room -= count
+        return count
 
 
-def _read(answer: bytes) -> NamedDocument | None:
-    response = http.client.HTTPResponse(_Received(answer), method="GET")  # type: ignore[arg-type] # all that it asks of a socket
+def _read(answer: _Answer) -> NamedDocument | None:
+    response = http.client.HTTPResponse(answer, method="GET")  # type: ignore[arg-type] # all that it asks of a socket is a file
     response.begin()
     body = response.read()
     digest = Digest.of(body)

@@ -87,7 +87,13 @@ def _os_component(target: Target) -> _Object:
 def _component(installed: InstalledPackage, key: str) -> _Object:
     package = installed.package
     facts = package_facts(installed)
-    component: _Object = {"type": "library", "bom-ref": key, "name": package.name, "version": package.version, "purl": package.purl}
+    component: _Object = {
+        "type": "library",
+        "bom-ref": key,
+        "name": package.name,
+        "version": package.version,
+        "purl": key.partition("#")[0],
+    }
     if package.vendor:
         component["supplier"] = {"name": package.vendor}
     if package.namespace and not package.is_os_package:

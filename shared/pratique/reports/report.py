@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pratique.advisories.versions import compare
 from pratique.errors import InvalidVersion
 from pratique.findings import Finding
 from pratique.inventory.coverage import Coverage
@@ -80,6 +79,8 @@ def _updates(findings: Sequence[Finding], packages: Sequence[InstalledPackage]) 
 def _later(ecosystem: str, one: str | None, other: str) -> str:
     if one is None:
         return other
+    from pratique.advisories.versions import compare  # an inventory needs none of the schemes, which take a while to import
+
     try:
         return one if compare(ecosystem, one, other) >= 0 else other
     except InvalidVersion:

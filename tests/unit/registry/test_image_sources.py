@@ -169,6 +169,7 @@ async def test_one_of_several_images_of_an_archive_is_named(tmp_path: Path, regi
         ({}, MissingError),
         ({"manifest.json": b"{}"}, InvalidManifest),
         ({"manifest.json": b"[" * 100_000}, InvalidManifest),
+        ({"manifest.json": b'[{"a":' + b"[" * 100_000}, InvalidManifest),
         ({"manifest.json": b'[{"Config":"../../etc/passwd","Layers":[]}]'}, MissingError),
         ({"manifest.json": b'[{"Config":"/etc/passwd","Layers":[]}]'}, MissingError),
         ({"manifest.json": b'[{"Config":"a","Layers":[]}]', "a": "b", "b": "a"}, MissingError),
