@@ -12,7 +12,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 PYTEST := $(BIN)/pytest -q -n $(WORKERS)
 LOCK := $(BIN)/pip-compile -q --generate-hashes --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe
 
-.PHONY: help setup demo test tools lint types unit contract integration e2e bench fmt lock clean
+.PHONY: help setup demo test tools lint types unit contract integration e2e fuzz bench fmt lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ integration: $(VENV)/dev.stamp ## Run tests with real servers
 
 e2e: $(VENV)/dev.stamp ## Run pratique whole, as users do
 	$(PYTEST) tests/e2e
+
+fuzz: $(VENV)/dev.stamp ## Try every parser with damaged input (SECONDS=300 in all, SEED=1, TARGET="apk rpm*"); 1 if anything was found
+	set -f; $(BIN)/python -m tests.fuzz $(if $(filter command%,$(origin SECONDS)),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(TARGET)
 
 bench: $(VENV)/dev.stamp ## Measure, and compare with what is written down
 	$(BIN)/python -m benchmarks

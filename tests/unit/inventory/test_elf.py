@@ -72,6 +72,17 @@ def test_more_sections_than_the_header_can_count_are_read() -> None:
     assert elf.section(b".data") is not None
 
 
+@pytest.mark.parametrize("offset", [2**20, 2**63, 2**64 - 1])
+def test_a_table_of_sections_beyond_the_file_is_none(offset: int) -> None:
+    content = bytearray(make_elf(ElfSpec(sections={b".text": b"x"})))
+    content[40:48] = offset.to_bytes(8, "little")
+    content[60:64] = b"\0\0\xff\xff"  # the first section header has the numbers
+
+    elf = open_elf(bytes(content))
+    assert elf is not None
+    assert elf.section(b".text") is None
+
+
 def test_a_section_without_bytes_in_the_file_is_none() -> None:
     """As in the separate debug files of distributions."""
     content = bytearray(make_elf(ElfSpec(sections={b".go.buildinfo": b"x" * 64})))

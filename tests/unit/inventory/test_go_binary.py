@@ -217,11 +217,11 @@ def test_a_go_program_that_does_not_tell_its_modules_is_a_gap(record: bytes, pro
 
 
 def test_broken_lines_are_a_gap_behind_the_others() -> None:
-    lines = "=>\ta\tv1\th\n" + MODULES + "dep\tonly-a-path\ndep\tb c\tv1.0.0\ndep\texample.org/d\tv1 2\n"
+    lines = "=>\ta\tv1\th\n" + MODULES + "dep\tonly-a-path\ndep\tb c\tv1.0.0\ndep\texample.org/\tv1.0.0\ndep\texample.org/d\tv1 2\n"
     found, problem = purls(program(inline_record(lines=lines)))
 
     assert found == [*PURLS, "pkg:golang/stdlib@1.22.1"]
-    assert problem == "4 broken entries, the first: a replacement of no module"
+    assert problem == "5 broken entries, the first: a replacement of no module"
 
 
 def test_a_packed_program_is_a_gap() -> None:

@@ -245,7 +245,7 @@ def _extended_counts(content: bytes, layout: _Layout, sections_at: int, count: i
     """The numbers of sections and of the one with names, which the first section header holds where they do not fit."""
     try:
         first = _SectionHeader._make(layout.section.unpack_from(content, sections_at))
-    except struct_error:
+    except (struct_error, OverflowError):  # an offset beyond the content, or beyond what memory can have
         return 0, 0
     return count or first.size, first.link if index == _SHN_XINDEX else index
 

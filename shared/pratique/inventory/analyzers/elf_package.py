@@ -106,7 +106,7 @@ def _release(note: _Note) -> tuple[str, str]:
 
 ANALYZER = Analyzer(
     name="elf-package",
-    version=1,
+    version=2,
     paths=PathPattern(magics=(ELF_MAGIC,)),
     parse=parse,
     max_bytes=MAX_BYTES,

@@ -25,6 +25,7 @@ HEAD_BYTES = 1024 * 1024  # of larger files: enough to see whether Go linked the
 
 _GO_NOTE = (b"Go\0\0", 4)
 _GO_VERSION = re.compile(r"(?:devel )?go(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:(rc|beta)(\d{1,4}))?(?:[-+ ].*)?")
+_MODULE_PATH = re.compile(r"[^/]+(?:/[^/]+)*")  # golang.org/x/mod/module: no empty element
 _WITHOUT_MODULE = "command-line-arguments"  # what `go build file.go` calls the program
 
 
@@ -84,7 +85,7 @@ def _package(info: BuildInfo, module: Module) -> Iterator[Package]:
         path = path if replacement.path.startswith((".", "/")) else replacement.path
     version = "" if version == DEVEL else version
     try:
-        namespace, _, name = checked_text(path, "path of a Go module").rpartition("/")
+        namespace, _, name = checked_text(path, "path of a Go module", _MODULE_PATH).rpartition("/")
         version = checked_text(version, f"version of {path}") if version else ""
     except InvalidRecord as error:
         info.problems.add(error)
@@ -105,7 +106,7 @@ def _standard_library(info: BuildInfo) -> Iterator[Package]:
 
 ANALYZER = Analyzer(
     name="go-binary",
-    version=1,
+    version=2,
     paths=PathPattern(magics=EXECUTABLE_MAGICS),
     parse=parse,
     max_bytes=MAX_BYTES,

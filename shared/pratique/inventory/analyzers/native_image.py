@@ -116,7 +116,7 @@ def _library(component: _Component) -> Package:
 
 ANALYZER = Analyzer(
     name="native-image",
-    version=1,
+    version=2,
     paths=PathPattern(magics=(ELF_MAGIC,)),
     parse=parse,
     max_bytes=MAX_BYTES,

@@ -88,7 +88,7 @@ def _inflated(content: bytes, section: Section) -> bytes:
 
 ANALYZER = Analyzer(
     name="rust-binary",
-    version=1,
+    version=2,
     paths=PathPattern(magics=EXECUTABLE_MAGICS),
     parse=parse,
     max_bytes=MAX_BYTES,
