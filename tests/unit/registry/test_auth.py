@@ -110,7 +110,9 @@ def test_secrets_are_not_in_any_repr() -> None:
         assert BOT.basic not in repr(value)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"token":""}', b'{"token":"a\\nb"}', b'{"token":5}', b'{"a":' + b"[" * 9999, '{"token":"é"}'.encode()])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"token":""}', b'{"token":"a\\nb"}', b'{"token":5}', b'{"a":' + b"[" * 9999, '{"token":"é"}'.encode()]
+)
 def test_an_unusable_token_is_refused_without_being_shown(content: bytes) -> None:
     with pytest.raises(InputError):
         parse_token(content, 0.0)
