@@ -20,9 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pratique.advisories.advisory import Advisory, Affected
 from pratique.advisories.mirror import MirrorLimits, MirrorRecord, list_ecosystems, read_records
 from pratique.advisories.naming import normal_name
-from pratique.advisories.osv import Advisory, Affected, parse_advisory
+from pratique.advisories.osv import parse_advisory
 from pratique.advisories.ranges import AffectedVersions, evaluate_affected
 from pratique.advisories.severity import rate_own
 from pratique.advisories.staging import FeedRow, Staging

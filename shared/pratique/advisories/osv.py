@@ -6,12 +6,11 @@ of refused.
 
 from __future__ import annotations
 
-import enum
 import re
-from dataclasses import dataclass
 
 import msgspec
 
+from pratique.advisories.advisory import Advisory, Affected, Event, EventKind
 from pratique.errors import InvalidAdvisory
 
 MAX_RECORD_BYTES = 32 * 1024 * 1024  # Ubuntu's kernel records reach some MB; protects memory, which is a small multiple of it
@@ -26,53 +25,6 @@ _MAX_VECTOR_LENGTH = 400
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z")
 _URL = re.compile(r"https?://[!-~]+")  # others (javascript:, file:) must not become links
-
-
-class EventKind(enum.StrEnum):
-    """What begins or ends at a version. `LIMIT` ends a range without being a fix."""
-
-    INTRODUCED = "introduced"
-    FIXED = "fixed"
-    LAST_AFFECTED = "last_affected"
-    LIMIT = "limit"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One point of a range, as the record states it: the version `0` is before all others, the limit `*` after."""
-
-    kind: EventKind
-    version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Affected:
-    """One package that a record speaks about. `git_ranges` counts ranges of commits, which say nothing about versions."""
-
-    ecosystem: str
-    name: str
-    ranges: tuple[tuple[Event, ...], ...]
-    versions: tuple[str, ...]
-    git_ranges: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advisory:
-    """What a publisher states about ranges of versions.
-
-    `aliases` are the other names of the same flaw and the CVEs among `upstream`, CVEs first; `equals` is the part of them that means the very same
-    flaw, so without `upstream`, of which an update has many. `related` records are other flaws and are left out. `words` are the publisher's own severities, `vectors` CVSS vectors.
-    """
-
-    id: str
-    modified: str
-    aliases: tuple[str, ...]
-    equals: tuple[str, ...]
-    title: str
-    references: tuple[str, ...]
-    words: tuple[str, ...]
-    vectors: tuple[str, ...]
-    affected: tuple[Affected, ...]
 
 
 class _Severity(msgspec.Struct, frozen=True):
@@ -110,6 +62,7 @@ class _Reference(msgspec.Struct, frozen=True):
 class _Record(msgspec.Struct, frozen=True):
     id: str
     modified: str
+    published: str = ""
     withdrawn: str | None = None
     aliases: list[str] | None = None
     upstream: list[str] | None = None
@@ -151,6 +104,7 @@ def parse_advisory(content: bytes) -> Advisory | None:
         words=_words(record),
         vectors=_vectors(record),
         affected=tuple(_affected(entry.package, entry) for entry in record.affected or [] if entry.package is not None),
+        published=record.published if _TIME.fullmatch(record.published) else "",
     )
 
 

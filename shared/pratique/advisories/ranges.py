@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pratique.advisories.osv import Affected, Event, EventKind
+from pratique.advisories.advisory import Affected, Event, EventKind
 from pratique.advisories.versions import SortKey, sort_key
 from pratique.errors import InvalidAdvisory, InvalidVersion
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from cvss import CVSS2, CVSS3, CVSS4
 from cvss.exceptions import CVSSError
 
-from pratique.advisories.osv import Advisory
+from pratique.advisories.advisory import Advisory
 from pratique.errors import InvalidAdvisory
 from pratique.findings import Severity
 

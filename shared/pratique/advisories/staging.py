@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from pratique.advisories.osv import Advisory
+from pratique.advisories.advisory import Advisory
 from pratique.advisories.ranges import AffectedVersions
 from pratique.advisories.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
 from pratique.advisories.severity import UNRATED, Rating

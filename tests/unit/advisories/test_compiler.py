@@ -47,16 +47,16 @@ def test_the_report_says_what_became_of_every_feed(tmp_path: Path) -> None:
     mirror = write_mirror(
         tmp_path / "mirror",
         npm=[_npm("GHSA-1"), _npm("GHSA-2"), _npm("GHSA-3", withdrawn="2024-01-01T00:00:00Z"), b"{broken"],
-        Maven=[make_record("GHSA-4")],
+        Android=[make_record("GHSA-4")],
     )
     calls: list[tuple[str, int, int]] = []
     report = compile_database(mirror, tmp_path / "a.db", progress=lambda *call: calls.append(call))
-    maven, npm = report.feeds
+    android, npm = report.feeds
     assert (npm.records, npm.withdrawn, npm.skipped, npm.is_matched, npm.updated) == (4, 1, 1, True, "2024-01-02T03:04:05Z")
-    assert (maven.is_matched, report.not_matched_yet) == (False, ("Maven",))
+    assert (android.is_matched, report.not_matched_yet) == (False, ("Android",))
     assert (report.advisories, report.affected) == (2, 2)
     assert [(problem.ecosystem, problem.record) for problem in report.problems] == [("npm", "broken-3.json")]
-    assert calls == [("Maven", 1, 1), ("npm", 4, 4)]
+    assert calls == [("Android", 1, 1), ("npm", 4, 4)]
 
 
 def test_a_feed_is_compiled_only_if_asked_for(tmp_path: Path) -> None:

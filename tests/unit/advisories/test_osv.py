@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pratique.advisories.osv import Event, EventKind, parse_advisory
+from pratique.advisories.advisory import Event, EventKind
+from pratique.advisories.osv import parse_advisory
 from pratique.errors import InvalidAdvisory
 from tests.support.osv_mirror import make_affected, make_record
 

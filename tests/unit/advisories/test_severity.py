@@ -2,7 +2,7 @@
 
 import pytest
 
-from pratique.advisories.osv import Advisory
+from pratique.advisories.advisory import Advisory
 from pratique.advisories.severity import UNRATED, Rating, rate_own, rate_vector
 from pratique.errors import InvalidAdvisory
 from pratique.findings import Severity

@@ -1,39 +1,22 @@
-"""Version ordering, one file a scheme."""
+"""Version ordering, one file a scheme, and `compare` for all of them.
+
+Versions are compared as the ecosystem's own package manager does. OSV's `0`, which stands before every version where a range is `introduced`, is a word of
+events and no version: ranges.py knows it. Here `0` is a version of every scheme, and the one that a package manager takes it for.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Final
+from collections.abc import Callable
+from functools import cache, lru_cache
 
-from pratique.advisories.versions import apk, dpkg, pep440, semver
-from pratique.advisories.versions.scheme import Scheme, SortKey
+from pratique.advisories.versions.ecosystems import SCHEMES, WITHOUT_ORDER, scheme_of
+from pratique.advisories.versions.scheme import MAX_VERSION_LENGTH, Scheme, SortKey
 from pratique.errors import InvalidVersion
 
-__all__ = ["SCHEMES", "Scheme", "SortKey", "base_ecosystem", "compare", "sort_key"]
+__all__ = ["MAX_VERSION_LENGTH", "SCHEMES", "WITHOUT_ORDER", "Scheme", "SortKey", "base_ecosystem", "compare", "scheme_of", "sort_key"]
 
-DPKG = Scheme(name="dpkg", key=dpkg.key)
-APK = Scheme(name="apk", key=apk.key)
-PEP440 = Scheme(name="pep440", key=pep440.key)
-SEMVER = Scheme(name="semver", key=semver.key)
-
-SCHEMES: Final[dict[str, Scheme]] = {
-    "Alpine": APK,
-    "Chainguard": APK,
-    "Debian": DPKG,
-    "Go": SEMVER,
-    "Hex": SEMVER,
-    "Kubernetes": SEMVER,
-    "MinimOS": APK,
-    "PyPI": PEP440,
-    "SwiftURL": SEMVER,
-    "Ubuntu": DPKG,
-    "Wolfi": APK,
-    "crates.io": SEMVER,
-    "npm": SEMVER,
-}
-"""How each of OSV's ecosystems orders its versions, by name without release. An ecosystem that is not here cannot be matched yet."""
-
-_CACHED_KEYS = 1 << 18  # about 150 MB when full of real versions; an image of 500 packages asks for some 5,000
+_CACHED_KEYS = 1 << 17  # of one scheme, about 40 MB when full of real versions; an image of 500 packages asks for some 5,000
+_CACHED_ECOSYSTEMS = 1 << 10  # names with releases, some hundreds in OSV
 
 
 def base_ecosystem(ecosystem: str) -> str:
@@ -46,10 +29,7 @@ def sort_key(ecosystem: str, version: str) -> SortKey:
 
     Raises InvalidVersion for what is not a version there, and for an ecosystem without a scheme.
     """
-    scheme = SCHEMES.get(ecosystem.partition(":")[0])
-    if scheme is None:
-        raise InvalidVersion(f"no order of versions is known for {ecosystem[:140]!r}")
-    return _key(scheme.name, version)
+    return _key_of(ecosystem)(version)
 
 
 def compare(ecosystem: str, a: str, b: str) -> int:
@@ -57,15 +37,21 @@ def compare(ecosystem: str, a: str, b: str) -> int:
 
     Raises InvalidVersion.
     """
-    first, second = sort_key(ecosystem, a), sort_key(ecosystem, b)
+    key = _key_of(ecosystem)
+    first, second = key(a), key(b)
     if first == second:
         return 0
     return -1 if first < second else 1
 
 
-_BY_NAME = {scheme.name: scheme for scheme in (DPKG, APK, PEP440, SEMVER)}
+@lru_cache(maxsize=_CACHED_ECOSYSTEMS)
+def _key_of(ecosystem: str) -> Callable[[str], SortKey]:
+    scheme = scheme_of(ecosystem)
+    if scheme is None:
+        raise InvalidVersion(f"no order of versions is known for {ecosystem[:140]!r}")
+    return _cached(scheme)
 
 
-@lru_cache(maxsize=_CACHED_KEYS)
-def _key(scheme: str, version: str) -> SortKey:
-    return _BY_NAME[scheme].key(version)
+@cache  # as many as there are schemes
+def _cached(scheme: Scheme) -> Callable[[str], SortKey]:
+    return lru_cache(maxsize=_CACHED_KEYS)(scheme.load())

@@ -1,12 +1,15 @@
-"""Python's order of versions, PEP 440."""
+"""Python's order of versions, PEP 440.
+
+Versions of before PEP 440 (`2004d`, `1.0-SNAPSHOT`) are refused: the order that setuptools once had for them is withdrawn, and PyPI takes none any more. An
+advisory that lists one still names it letter by letter.
+"""
 
 from __future__ import annotations
 
 from packaging.version import InvalidVersion as NotAVersion
 from packaging.version import Version
 
-from pratique.advisories.versions.scheme import MAX_VERSION_LENGTH
-from pratique.errors import InvalidVersion
+from pratique.advisories.versions.scheme import MAX_VERSION_LENGTH, refused
 
 
 def key(version: str) -> Version:
@@ -15,8 +18,8 @@ def key(version: str) -> Version:
     Raises InvalidVersion, also for the free-form versions of before PEP 440.
     """
     if len(version) > MAX_VERSION_LENGTH:
-        raise InvalidVersion(f"expected a PEP 440 version, got {len(version)} characters")
+        raise refused("a PEP 440 version", version)
     try:
         return Version(version)
     except NotAVersion as error:
-        raise InvalidVersion(f"expected a PEP 440 version, got {version[:140]!r}") from error
+        raise refused("a PEP 440 version", version) from error
