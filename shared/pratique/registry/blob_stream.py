@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import aiohttp
@@ -14,13 +14,12 @@ from pratique.errors import DigestMismatch, RegistryUnavailable
 from pratique.oci.manifest import Descriptor
 from pratique.registry.transport import MIN_RATE
 
-CHUNK = 1024 * 1024  # bytes handed on at once: fewer hops for who consumes them, still little memory
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 
 
 @dataclass(slots=True, kw_only=True)
 class BlobStream:
-    """Reads a blob from one answer after another. `offset` counts the bytes received; those not handed on yet wait for the next answer.
+    """Reads a blob from one answer after another. `offset` counts the bytes handed on.
 
     `patience` is in seconds: how long the registry may be waited for in one answer, beyond what a very slow line needs.
     """
@@ -28,8 +27,6 @@ class BlobStream:
     descriptor: Descriptor
     patience: float
     offset: int = 0
-    _pending: list[bytes] = field(default_factory=list)
-    _gathered: int = 0
 
     @property
     def range_headers(self) -> dict[str, str]:
@@ -37,7 +34,7 @@ class BlobStream:
         return {"Range": f"bytes={self.offset}-"} if self.offset else {}
 
     async def read(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        """Yield what an answer to `range_headers` adds, in chunks of about 1 MiB; the last one at the blob's end.
+        """Yield what an answer to `range_headers` adds, as it comes from the network.
 
         Raises DigestMismatch where the size is not the promised one, RegistryUnavailable where the answer is too slow or ends too early.
         """
@@ -53,13 +50,13 @@ class BlobStream:
                 raise RegistryUnavailable(f"blob {self.descriptor.digest}: slower than {MIN_RATE} bytes per second")
             if skip:
                 skip, received = max(skip - len(received), 0), received[skip:]
-            self._take(received)
-            if self._gathered >= CHUNK:
-                yield self._drain()
+            self.offset += len(received)
+            if self.offset > self.descriptor.size:
+                raise DigestMismatch(f"blob {self.descriptor.digest}: more than the promised {self.descriptor.size} bytes")
+            if received:
+                yield received
         if self.offset < self.descriptor.size:
             raise RegistryUnavailable(f"blob {self.descriptor.digest}: ended after {self.offset} of {self.descriptor.size} bytes")
-        if self._gathered:
-            yield self._drain()
 
     def _start(self, response: aiohttp.ClientResponse) -> int:
         """Check what an answer's headers say against the promise; answer how many bytes at its start are known already."""
@@ -78,16 +75,3 @@ class BlobStream:
     def _check_size(self, size: int | None) -> None:
         if size is not None and size != self.descriptor.size:
             raise DigestMismatch(f"blob {self.descriptor.digest}: expected {self.descriptor.size} bytes, the registry has {size}")
-
-    def _take(self, received: bytes) -> None:
-        self.offset += len(received)
-        if self.offset > self.descriptor.size:
-            raise DigestMismatch(f"blob {self.descriptor.digest}: more than the promised {self.descriptor.size} bytes")
-        self._pending.append(received)
-        self._gathered += len(received)
-
-    def _drain(self) -> bytes:
-        chunk = b"".join(self._pending)
-        self._pending.clear()
-        self._gathered = 0
-        return chunk

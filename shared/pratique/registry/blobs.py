@@ -13,13 +13,14 @@ from yarl import URL
 from pratique.errors import DigestMismatch, LimitExceeded, PratiqueError, RegistryUnavailable
 from pratique.oci.digest import Digest
 from pratique.oci.manifest import Descriptor
-from pratique.registry.blob_stream import CHUNK, BlobStream
+from pratique.registry.blob_stream import BlobStream
 from pratique.registry.calls import RegistryCalls, pull_scope, push_scope
 from pratique.registry.documents import verify_content
 from pratique.registry.transport import Answer, Call
 
-UPLOAD_CHUNK = 8 * CHUNK  # of a streamed upload: it lies in memory until the registry has it
-_MAX_UPLOAD_CHUNK = 64 * CHUNK  # a registry may demand larger ones, up to here
+_MIB = 1024 * 1024
+UPLOAD_CHUNK = 8 * _MIB  # of a streamed upload: it lies in memory until the registry has it
+_MAX_UPLOAD_CHUNK = 64 * _MIB  # a registry may demand larger ones, up to here
 _OCTETS = {"Content-Type": "application/octet-stream"}
 
 
@@ -45,7 +46,7 @@ class BlobReads(RegistryCalls):
         return content
 
     async def stream_blob(self, repository: str, descriptor: Descriptor) -> AsyncIterator[bytes]:
-        """Stream exactly `descriptor.size` bytes in chunks of about 1 MiB. The digest is NOT verified: who consumes the bytes does that.
+        """Stream exactly `descriptor.size` bytes as they come from the network. The digest is NOT verified: who consumes the bytes does that.
 
         A broken transfer goes on by Range from the byte reached; attempts count anew after each MiB of progress. Who stops early closes the generator
         (`contextlib.aclosing`), which ends the transfer. Raises DigestMismatch as soon as the size is not the promised one, and what every call raises.
@@ -60,7 +61,7 @@ class BlobReads(RegistryCalls):
                         yield chunk
                 return
             except RegistryUnavailable as error:
-                if stream.offset - reached >= CHUNK:
+                if stream.offset - reached >= _MIB:
                     attempt, reached = 1, stream.offset
                 pause = self._transport.pause_after(error, attempt)
             await sleep(pause)

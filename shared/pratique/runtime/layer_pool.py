@@ -12,7 +12,7 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -30,6 +30,7 @@ ANALYZERS = "pratique.inventory.analyzers._every:ANALYZERS"
 
 _INHERITED = ("LD_LIBRARY_PATH", "PYTHONHOME")  # what the interpreter itself may need to start
 _EXIT_SECONDS = 5.0  # for a child whose pipe was closed
+_FRAME_BYTES = 1024 * 1024  # of a blob, written at once: fewer turns of the event loop, still little memory
 _MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(2**27), "MALLOC_TRIM_THRESHOLD_": str(2**27)}
 """For mallopt(3). One arena, because each of the threads' own would reserve 128 MiB of address space. Bodies of files come from one heap that is kept from file
 to file: mapping fresh memory for each costs four times the page faults, and a fifth more memory."""
@@ -147,9 +148,9 @@ class _Child:
         answer = asyncio.ensure_future(self._read_answer())
         try:
             with contextlib.suppress(_ChildLeft):  # perhaps after it answered: reading tells
-                await self._send(ENCODER.encode(job))
+                await self._send([ENCODER.encode(job)])
                 await self._send_blob(stream(), answer)
-                await self._send(b"")
+                await self._send([])
             return await self._wait_for(answer)
         finally:
             answer.cancel()
@@ -180,13 +181,20 @@ class _Child:
                 raise await self._explain() from error
 
     async def _send_blob(self, chunks: AsyncIterator[bytes], answer: asyncio.Future[Answer]) -> None:
+        frame: list[bytes] = []
+        size = 0
         try:
             async for chunk in chunks:
                 if answer.done():  # refused before the end
                     return
-                if chunk:
-                    await self._send(chunk)
+                frame.append(chunk)
+                size += len(chunk)
+                if size >= _FRAME_BYTES:
+                    await self._send(frame)
+                    frame, size = [], 0
                     await asyncio.sleep(0)  # a stream that never waits (a file) must not keep the answer, and everybody else, from the loop
+            if size:
+                await self._send(frame)
         finally:
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
@@ -200,21 +208,22 @@ class _Child:
             raise msgspec.DecodeError(f"answer of {size} bytes")
         return ANSWER_DECODER.decode(await output.readexactly(size))
 
-    async def _send(self, frame: bytes) -> None:
-        await self._write(HEADER.pack(len(frame)))
-        await self._write(frame)
-
-    async def _write(self, content: bytes) -> None:
-        """Write all of it, waiting while the pipe is full: what the child cannot take yet is not fetched either."""
-        view = memoryview(content)
-        while view:
+    async def _send(self, parts: Sequence[bytes]) -> None:
+        """Write a frame of these parts, waiting while the pipe is full: what the child cannot take yet is not fetched either."""
+        left = [memoryview(part) for part in (HEADER.pack(sum(map(len, parts))), *parts) if part]
+        while left:
             try:
-                view = view[os.write(self._pipe, view) :]
+                count = os.writev(self._pipe, left)
             except BlockingIOError:
                 async with self._patience():
                     await self._writable()
+                continue
             except BrokenPipeError as error:
                 raise _ChildLeft from error
+            while left and count >= len(left[0]):
+                count -= len(left.pop(0))
+            if left:
+                left[0] = left[0][count:]
 
     async def _writable(self) -> None:
         loop = asyncio.get_running_loop()

@@ -16,19 +16,30 @@ from pratique.inventory.analyzers import _classifier
 from pratique.inventory.analyzers._classifier import Classifier, ClassRow, PatternRow, load_rows
 from pratique.inventory.analyzers.binaries import ANALYZER, parse
 from pratique.inventory.package import Package
+from tests.support.executables import ElfSpec, make_elf
 from tests.support.layer_results import layer_file, read
 from tests.support.program_bytes import BINARIES, ELF, TEXTS
 
 ROWS = load_rows((Path(_classifier.__file__).with_name("classifiers.json")).read_bytes())
 EXAMPLES = [*BINARIES, *TEXTS]
 IN_NAME = "3.11"  # what stands for `{file}`
-PATTERNS = [pytest.param(row, pattern, id=f"{row.name}-{number}") for row in ROWS for number, (pattern, _) in enumerate(row.all_patterns())]
+PATTERNS = [
+    pytest.param(row, pattern, id=f"{row.name}-{number}") for row in ROWS for number, (pattern, _, _) in enumerate(row.all_patterns())
+]
 ONLY_PATTERNS = [pytest.param(case.values[1], id=case.id) for case in PATTERNS]
 PROGRAMS_IN_GO = [pytest.param(row, id=row.name) for row in ROWS if row.module]
 
 
 def purls(path: str, content: bytes) -> str:
     return " ".join(package.purl for package in parse(layer_file(path, content)))
+
+
+def test_what_the_linker_was_given_is_looked_for_among_the_constants_only() -> None:
+    linked, other = b"\0v2.4.1\0", b"\0v2.9.9\0"
+    program = make_elf(ElfSpec(sections={b".text": other, b".rodata": b"github.com/sigstore/cosign" + linked, b".data": other}))
+    assert purls("usr/bin/cosign", program) == "pkg:golang/github.com/sigstore/cosign/v2@v2.4.1"
+    stripped = make_elf(ElfSpec(sections={b".text": linked + b"github.com/sigstore/cosign"}, with_table=False))
+    assert purls("usr/bin/cosign", stripped) == "pkg:golang/github.com/sigstore/cosign/v2@v2.4.1"
 
 
 def example(name: str) -> str:
@@ -305,7 +316,7 @@ def _has_repeat(body: Any) -> bool:
 def test_a_file_that_repeats_a_literal_costs_bounded_time(pattern: PatternRow) -> None:
     content = _classifier._literal(pattern.near, IN_NAME) * 200_000
     start = time.process_time()
-    _classifier._find_match(pattern, True, IN_NAME, content)
+    _classifier._find_match(pattern, _classifier._Area(IN_NAME, content, 0, len(content)), is_unanimous=True)
 
     assert time.process_time() - start < 5  # 0.2 s where nothing else runs
 

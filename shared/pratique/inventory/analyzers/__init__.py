@@ -15,7 +15,7 @@ PASS_VERSION = 2
 
 REGISTERED: tuple[AnalyzerId, ...] = (
     AnalyzerId(name="apk", version=2),
-    AnalyzerId(name="binaries", version=1),
+    AnalyzerId(name="binaries", version=2),
     AnalyzerId(name="bottlerocket", version=1),
     AnalyzerId(name="chisel", version=1),
     AnalyzerId(name="conan", version=1),

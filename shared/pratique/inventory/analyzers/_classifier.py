@@ -14,11 +14,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from pratique.inventory.analyzer import LayerFile
+from pratique.inventory.analyzers._elf import open_elf
 from pratique.inventory.package import Package
 
 BINARY_MAGICS = (b"\x7fELF", b"MZ\x90\x00", b"\xcf\xfa\xed\xfe")
@@ -93,16 +94,16 @@ class ClassRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cpes: tuple[str, ...] = ()
     goes_on: bool = False
 
-    def all_patterns(self) -> Iterator[tuple[PatternRow, bool]]:
-        """Yield the patterns in the order in which they are tried, those made for Go's first, and whether all matches must agree."""
+    def all_patterns(self) -> Iterator[tuple[PatternRow, bool, bool]]:
+        """Yield the patterns in the order in which they are tried, those made for Go's first; whether all matches must agree; and whether the linker was given the text."""
         if self.module:
-            yield PatternRow(f"\nmod\t{self.module}", rf"\nmod\t{re.escape(self.module)}(?:/v[0-9]{{1,3}})?\tv{{xyz-}}[\t\n]"), False
+            yield PatternRow(f"\nmod\t{self.module}", rf"\nmod\t{re.escape(self.module)}(?:/v[0-9]{{1,3}})?\tv{{xyz-}}[\t\n]"), False, False
         for variable in self.variables:
-            yield PatternRow(f"{variable}=", rf"{re.escape(variable)}=v?{{xyz-}}(?![0-9A-Za-z.])"), False
+            yield PatternRow(f"{variable}=", rf"{re.escape(variable)}=v?{{xyz-}}(?![0-9A-Za-z.])"), False, False
         for pattern in self.patterns:
-            yield pattern, self.pick == "only"
+            yield pattern, self.pick == "only", False
         for start in self.linked:
-            yield _linked_pattern(start), True
+            yield _linked_pattern(start), True, True
 
 
 def _linked_pattern(start: str) -> PatternRow:
@@ -200,12 +201,28 @@ def _find_version(row: ClassRow, file: LayerFile) -> Mapping[str, str] | None:
         if name is None:
             return None
         in_name = name.group(1)
-    content = file.content
-    for pattern, is_unanimous in row.all_patterns():
-        match = _find_match(pattern, is_unanimous, in_name, content)
+    whole = _Area(in_name, file.content, 0, len(file.content))
+    for pattern, is_unanimous, is_linked in row.all_patterns():
+        match = _find_match(pattern, _constants(whole) if is_linked else whole, is_unanimous=is_unanimous)
         if match is not None:
-            return _groups(match) if _has_company(row, content) else None
+            return _groups(match) if _has_company(row, file.content) else None
     return None
+
+
+class _Area(NamedTuple):
+    """The part of a file that is searched, and what the file's name holds."""
+
+    in_name: str
+    content: bytes
+    start: int
+    end: int
+
+
+def _constants(whole: _Area) -> _Area:
+    """Where an ELF program keeps what never changes, among it the texts that Go's linker was given: a tenth of a large program. All of a file without sections."""
+    elf = open_elf(whole.content)
+    section = elf.section(b".rodata") if elf is not None else None
+    return whole._replace(start=section.offset, end=section.end) if section is not None else whole
 
 
 def _groups(match: re.Match[bytes]) -> Mapping[str, str]:
@@ -218,10 +235,10 @@ def _has_company(row: ClassRow, content: bytes) -> bool:
     return all(text.encode() in content for text in required) and not any(text.encode() in content for text in row.lacks)
 
 
-def _find_match(pattern: PatternRow, is_unanimous: bool, in_name: str, content: bytes) -> re.Match[bytes] | None:
+def _find_match(pattern: PatternRow, area: _Area, *, is_unanimous: bool) -> re.Match[bytes] | None:
     """Find the first match, or the shortest of all where all must agree in their numbers: beside `2.42.0` may stand `2.42.0-5+deb12u1`, the package's."""
     best: re.Match[bytes] | None = None
-    for match in _matches(pattern, in_name, content):
+    for match in _matches(pattern, area):
         if not is_unanimous:
             return match
         if best is not None and _numbers(best) != _numbers(match):
@@ -234,13 +251,14 @@ def _numbers(match: re.Match[bytes]) -> bytes:
     return match["version"].partition(b"-")[0].partition(b"+")[0]
 
 
-def _matches(pattern: PatternRow, in_name: str, content: bytes) -> Iterator[re.Match[bytes]]:
+def _matches(pattern: PatternRow, area: _Area) -> Iterator[re.Match[bytes]]:
+    in_name, content, first, last = area
     near, expression = _literal(pattern.near, in_name), _expression(pattern.match, in_name)
     if not near:
         start = expression.match(content, 0, pattern.after)
         yield from (start,) if start else ()
         return
-    place, done = content.find(near), 0
+    place, done = content.find(near, first, last), 0
     for _ in range(min(MAX_PLACES, MAX_EXAMINED // (pattern.before + pattern.after))):
         if place < 0:
             return
@@ -249,7 +267,7 @@ def _matches(pattern: PatternRow, in_name: str, content: bytes) -> Iterator[re.M
         if match:
             yield match
             done = match.end()
-        place = content.find(near, max(place + 1, done))
+        place = content.find(near, max(place + 1, done), last)
 
 
 def _literal(text: str, in_name: str) -> bytes:

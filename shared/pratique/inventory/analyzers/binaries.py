@@ -26,7 +26,7 @@ def parse(file: LayerFile) -> Iterator[Package]:
 
 ANALYZER = Analyzer(
     name="binaries",
-    version=1,
+    version=2,
     paths=PathPattern(names=CLASSIFIER.text_names, magics=BINARY_MAGICS, accept=CLASSIFIER.accepts),
     parse=parse,
     max_bytes=MAX_BYTES,
