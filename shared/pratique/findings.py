@@ -57,8 +57,8 @@ class Finding:
     """A fact about an image: this package is affected by that advisory, this key lies in that file.
 
     `id` is the advisory's or the rule's; `aliases` its other names (a CVE among them). `package` is a purl, `installed` and
-    `fixed_in` versions in its ecosystem; `fixed_in` is None while there is no fix. `status` is `affected`, `fixed` (a fix exists),
-    `will-not-fix` or `deferred`. `layer` is the digest of the blob that introduced it.
+    `fixed_in` versions in its ecosystem; `fixed_in` is None while there is no fix that everybody gets. `status` is `affected`, `fixed` (a fix exists),
+    `will-not-fix`, `deferred` or `end-of-life`. `layer` is the digest of the blob that introduced it.
     """
 
     kind: FindingKind

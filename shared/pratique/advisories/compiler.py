@@ -24,9 +24,9 @@ from pratique.advisories.advisory import Advisory, Affected
 from pratique.advisories.mirror import MirrorLimits, MirrorRecord, list_ecosystems, read_records
 from pratique.advisories.naming import normal_name
 from pratique.advisories.osv import parse_advisory
-from pratique.advisories.ranges import AffectedVersions, evaluate_affected
 from pratique.advisories.severity import rate_own
 from pratique.advisories.staging import FeedRow, Staging
+from pratique.advisories.statements import Statement, evaluate_statements
 from pratique.advisories.versions import SCHEMES, base_ecosystem
 from pratique.errors import DatabaseUnavailable, InvalidAdvisory
 from pratique.oci.digest import Digest
@@ -180,11 +180,13 @@ class _Run:
             self.staging.add_release(release)
             self.staging.add_affected(advisory, release, self._evaluate(advisory, packages, counts))
 
-    def _evaluate(self, advisory: Advisory, packages: dict[str, list[Affected]], counts: dict[str, int]) -> dict[str, AffectedVersions]:
-        rows: dict[str, AffectedVersions] = {}
+    def _evaluate(
+        self, advisory: Advisory, packages: dict[str, list[Affected]], counts: dict[str, int]
+    ) -> dict[str, tuple[Statement, ...]]:
+        rows: dict[str, tuple[Statement, ...]] = {}
         for name, entries in packages.items():
             try:
-                versions, unreadable = evaluate_affected(entries)
+                statements, unreadable = evaluate_statements(entries)
             except InvalidAdvisory as error:
                 counts["unreadable_ranges"] += 1
                 self._name_problem(base_ecosystem(entries[0].ecosystem), advisory.id, str(error))
@@ -196,8 +198,8 @@ class _Run:
                     advisory.id,
                     f"{unreadable} ranges of {name} are bounded by what is no version there",
                 )
-            if versions.intervals or versions.versions:
-                rows[name] = versions
+            if statements:
+                rows[name] = statements
         return rows
 
     def _name_problem(self, ecosystem: str, record: str, reason: str) -> None:

@@ -18,8 +18,8 @@ import msgspec
 from pratique.advisories.gaps import GapList
 from pratique.advisories.grouping import Match, group_matches
 from pratique.advisories.naming import normal_name
-from pratique.advisories.ranges import AffectedVersions, VersionSet
 from pratique.advisories.schema import APPLICATION_ID, SCHEMA_VERSION
+from pratique.advisories.statements import Affection, StatementSet, decode_statements
 from pratique.advisories.versions import sort_key
 from pratique.errors import InvalidAdvisory, InvalidVersion, SettingsError
 from pratique.findings import Finding, FindingKind, Severity
@@ -32,7 +32,7 @@ _CACHED_ADVISORIES = 8192
 MAX_FINDINGS = 200_000  # of one image: each is a row and a line of a report; protects memory against an image made of vulnerable packages
 _OPEN_ATTEMPTS = 5  # the file may be replaced while it is opened
 
-_AFFECTED = "SELECT advisory, versions FROM affected WHERE ecosystem = ? AND name = ?"
+_AFFECTED = "SELECT advisory, statements FROM affected WHERE ecosystem = ? AND name = ?"
 _ADVISORY = "SELECT name, aliases, equals, title, severity, severity_source, refs FROM advisory WHERE id = ?"
 
 
@@ -151,18 +151,18 @@ class AdvisoryDatabase:
         try:
             key = sort_key(ecosystem, version)
         except InvalidVersion:
-            named = [self._as_match(advisory, None) for advisory, versions in rows if versions.names(version)]
+            named = [self._as_match(advisory, found) for advisory, said in rows if (found := said.naming(package, version)) is not None]
             return group_matches(ecosystem, named, partial(sort_key, ecosystem)), False
-        held = [self._as_match(advisory, versions.fix_above(key)) for advisory, versions in rows if versions.holds(key)]
+        held = [self._as_match(advisory, found) for advisory, said in rows if (found := said.holding(package, key)) is not None]
         return group_matches(ecosystem, held, partial(sort_key, ecosystem)), True
 
-    def _as_match(self, advisory: int, fixed_in: str | None) -> Match:
-        return replace(self._load_advisory(advisory), fixed_in=fixed_in)
+    def _as_match(self, advisory: int, found: Affection) -> Match:
+        return replace(self._load_advisory(advisory), fixed_in=found.fixed_in, state=found.state, channel=found.channel)
 
-    def _read_affected(self, ecosystem: str, number: int, name: str) -> tuple[tuple[int, VersionSet], ...]:
+    def _read_affected(self, ecosystem: str, number: int, name: str) -> tuple[tuple[int, StatementSet], ...]:
         with self._lock, _translated():
             rows = self._connection.execute(_AFFECTED, (number, name)).fetchall()
-            return tuple((advisory, VersionSet(ecosystem, AffectedVersions.decode(versions))) for advisory, versions in rows)
+            return tuple((advisory, StatementSet.of(ecosystem, decode_statements(content))) for advisory, content in rows)
 
     def _read_advisory(self, number: int) -> Match:
         with self._lock, _translated():
@@ -200,14 +200,26 @@ def _findings(package: Package, matches: tuple[Match, ...]) -> tuple[Finding, ..
             aliases=match.aliases,
             package=purl,
             installed=package.version,
-            fixed_in=match.fixed_in,
-            status="affected" if match.fixed_in is None else "fixed",
+            fixed_in=None if match.channel else match.fixed_in,
+            status=_status(match),
             references=match.references,
-            recommendation="" if match.fixed_in is None else f"update {package.matching_name} to {match.fixed_in}",
+            recommendation=_recommendation(package, match),
             severity_source=match.severity_source,
         )
         for match in matches
     )
+
+
+def _status(match: Match) -> str:
+    """`fixed` only where everybody who has the package gets the fix."""
+    return "fixed" if match.fixed_in is not None and not match.channel else str(match.state)
+
+
+def _recommendation(package: Package, match: Match) -> str:
+    if match.fixed_in is None:
+        return ""
+    where = f" ({match.channel} only)" if match.channel else ""
+    return f"update {package.matching_name} to {match.fixed_in}{where}"
 
 
 _TEXTS = msgspec.json.Decoder(tuple[str, ...])

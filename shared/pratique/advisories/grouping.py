@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from pratique.advisories.advisory import FixState
 from pratique.advisories.versions import SortKey, base_ecosystem
 from pratique.findings import Severity
 
@@ -29,7 +30,10 @@ _NATIVE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """One advisory that affects one package, as far as a finding needs it. `fixed_in` is None while there is no fix."""
+    """One advisory that affects one package, as far as a finding needs it.
+
+    `fixed_in` is None while there is no fix; with a `channel` (`esm-infra`, `eus-9.2`) only who has that gets it. `state` is what the publisher means to do.
+    """
 
     id: str
     aliases: tuple[str, ...]
@@ -39,6 +43,8 @@ class Match:
     severity_source: str
     references: tuple[str, ...]
     fixed_in: str | None
+    state: FixState = FixState.AFFECTED
+    channel: str = ""
 
     @property
     def cves(self) -> frozenset[str]:

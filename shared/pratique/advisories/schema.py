@@ -3,7 +3,7 @@
 from typing import Final
 
 APPLICATION_ID: Final = 0x50524151  # "PRAQ": tells the file from any other SQLite database
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 TABLES: Final = """
 CREATE TABLE feed (
@@ -33,7 +33,7 @@ CREATE TABLE affected (
     ecosystem INTEGER NOT NULL REFERENCES ecosystem (id),
     name TEXT NOT NULL,             -- as normal_name spells it
     advisory INTEGER NOT NULL REFERENCES advisory (id),
-    versions BLOB NOT NULL,         -- AffectedVersions, MessagePack
+    statements BLOB NOT NULL,       -- list of Statement, MessagePack
     PRIMARY KEY (ecosystem, name, advisory)
 ) WITHOUT ROWID;
 """

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from pratique.advisories.advisory import Advisory
-from pratique.advisories.ranges import AffectedVersions
 from pratique.advisories.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
 from pratique.advisories.severity import UNRATED, Rating
+from pratique.advisories.statements import Statement, encode_statements
 from pratique.findings import Severity
 
 _STAGING_TABLES = """
@@ -20,7 +20,7 @@ CREATE TABLE staging.release (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE staging.advisory (
     name TEXT PRIMARY KEY, aliases TEXT, equals TEXT, title TEXT, severity INTEGER, score REAL, source TEXT, vectors TEXT, refs TEXT, modified TEXT
 );
-CREATE TABLE staging.affected (ecosystem TEXT, name TEXT, advisory TEXT, versions BLOB, PRIMARY KEY (ecosystem, name, advisory)) WITHOUT ROWID;
+CREATE TABLE staging.affected (ecosystem TEXT, name TEXT, advisory TEXT, statements BLOB, PRIMARY KEY (ecosystem, name, advisory)) WITHOUT ROWID;
 CREATE TABLE staging.rating (name TEXT PRIMARY KEY, severity INTEGER, score REAL, source TEXT) WITHOUT ROWID;
 """
 _PRAGMAS = """
@@ -46,7 +46,7 @@ WHERE name IN (SELECT advisory FROM staging.affected) ORDER BY name
 """
 _COPY_AFFECTED = """
 INSERT INTO main.affected
-SELECT e.id, s.name, a.id, s.versions FROM staging.affected AS s
+SELECT e.id, s.name, a.id, s.statements FROM staging.affected AS s
 JOIN main.ecosystem AS e ON e.name = s.ecosystem JOIN main.advisory AS a ON a.name = s.advisory
 ORDER BY e.id, s.name, a.id
 """
@@ -98,9 +98,9 @@ class Staging:
         """Note that a feed speaks about an ecosystem with this release."""
         self._connection.execute("INSERT OR IGNORE INTO staging.release VALUES (?)", (ecosystem,))
 
-    def add_affected(self, advisory: Advisory, ecosystem: str, rows: Mapping[str, AffectedVersions]) -> None:
-        """Note what an advisory says about packages (normal name to versions) of an ecosystem."""
-        values = [(ecosystem, name, advisory.id, versions.encode()) for name, versions in rows.items()]
+    def add_affected(self, advisory: Advisory, ecosystem: str, rows: Mapping[str, Iterable[Statement]]) -> None:
+        """Note what an advisory says about packages (normal name to statements) of an ecosystem."""
+        values = [(ecosystem, name, advisory.id, encode_statements(statements)) for name, statements in rows.items()]
         self._connection.executemany("INSERT OR REPLACE INTO staging.affected VALUES (?, ?, ?, ?)", values)
 
     def write(self, feeds: list[FeedRow]) -> tuple[int, int]:

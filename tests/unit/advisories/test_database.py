@@ -216,7 +216,7 @@ def test_damaged_rows_are_refused_not_passed_over(tmp_path: Path, path: Path) ->
     target = tmp_path / "damaged.db"
     target.write_bytes(path.read_bytes())
     connection = sqlite3.connect(target)
-    connection.execute("UPDATE affected SET versions = x'00'")
+    connection.execute("UPDATE affected SET statements = x'00'")
     connection.commit()
     connection.close()
     with AdvisoryDatabase.open(target) as database, pytest.raises(InvalidAdvisory):
