@@ -58,7 +58,8 @@ class Finding:
 
     `id` is the advisory's or the rule's; `aliases` its other names (a CVE among them). `package` is a purl, `installed` and
     `fixed_in` versions in its ecosystem; `fixed_in` is None while there is no fix that everybody gets. `status` is `affected`, `fixed` (a fix exists),
-    `will-not-fix`, `deferred` or `end-of-life`. `layer` is the digest of the blob that introduced it.
+    `will-not-fix`, `deferred` or `end-of-life`. `layer` is the digest of the blob that introduced it. `exploited_since` is the date (ISO 8601) at
+    which CISA added one of its CVEs to the known exploited ones, `epss` the highest probability (0 to 1) that FIRST gives one of them for the next 30 days.
     """
 
     kind: FindingKind
@@ -75,6 +76,8 @@ class Finding:
     references: tuple[str, ...] = ()
     recommendation: str = ""
     severity_source: str = ""
+    exploited_since: str | None = None
+    epss: float | None = None
 
     @property
     def is_fixable(self) -> bool:

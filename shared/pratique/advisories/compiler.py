@@ -15,21 +15,25 @@ import os
 import sqlite3
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pratique.advisories.advisory import Advisory, Affected
+from pratique.advisories.exploitation import Forecast, KnownExploited, Skipped, read_forecast_date, read_forecasts, read_known_exploited
 from pratique.advisories.mirror import MirrorLimits, MirrorRecord, list_ecosystems, read_records
 from pratique.advisories.naming import normal_name
 from pratique.advisories.osv import parse_advisory
 from pratique.advisories.severity import rate_own
 from pratique.advisories.staging import FeedRow, Staging
 from pratique.advisories.statements import Statement, evaluate_statements
-from pratique.advisories.versions import SCHEMES, base_ecosystem
+from pratique.advisories.versions import base_ecosystem, scheme_of
 from pratique.errors import DatabaseUnavailable, InvalidAdvisory
 from pratique.oci.digest import Digest
+
+KEV, EPSS = "KEV", "EPSS"
+"""The feeds about exploitation, in reports and in the database."""
 
 MAX_PROBLEMS = 20  # named of one ecosystem; protects the report's size, the counts go on
 
@@ -59,10 +63,10 @@ class FeedReport:
     name: str
     updated: str
     records: int
-    withdrawn: int
-    skipped: int
-    git_ranges: int
-    unreadable_ranges: int
+    withdrawn: int = 0
+    skipped: int = 0
+    git_ranges: int = 0
+    unreadable_ranges: int = 0
     is_matched: bool
 
 
@@ -80,7 +84,7 @@ class CompileReport:
     @property
     def not_matched_yet(self) -> tuple[str, ...]:
         """Ecosystems in the mirror whose order of versions pratique does not know."""
-        return tuple(feed.name for feed in self.feeds if feed.name not in SCHEMES)
+        return tuple(feed.name for feed in self.feeds if feed.name not in {KEV, EPSS} and scheme_of(feed.name) is None)
 
 
 def compile_database(
@@ -108,7 +112,12 @@ def compile_database(
     ):
         run = _Run(staging=staging, progress=progress or _say_nothing)
         for ecosystem in present:
-            run.read(ecosystem, read_records(mirror, ecosystem, limits or MirrorLimits()), is_matched=ecosystem in wanted & SCHEMES.keys())
+            run.read(
+                ecosystem,
+                read_records(mirror, ecosystem, limits or MirrorLimits()),
+                is_matched=ecosystem in wanted and scheme_of(ecosystem) is not None,
+            )
+        run.read_exploitation(mirror)
         advisories, affected = staging.write([_feed_row(feed) for feed in run.feeds])
         digest, size = _publish(staging.result, output)
     return CompileReport(
@@ -153,6 +162,29 @@ class _Run:
                 is_matched=is_matched,
             )
         )
+
+    def read_exploitation(self, mirror: Path) -> None:
+        """Read what is known of exploitation, where the mirror has it."""
+        released, entries = read_known_exploited(mirror)
+        self._add_entries(KEV, released, entries)
+        self._add_entries(EPSS, read_forecast_date(mirror), read_forecasts(mirror))
+
+    def _add_entries(self, feed: str, updated: str, entries: Iterable[KnownExploited | Forecast | Skipped]) -> None:
+        records = skipped = 0
+        for entry in entries:
+            records += 1
+            match entry:
+                case KnownExploited():
+                    self.staging.add_known_exploited(entry)
+                case Forecast():
+                    self.staging.add_forecast(entry)
+                case Skipped(name, reason):
+                    skipped += 1
+                    self._name_problem(feed, name, reason)
+        if 2 * skipped > records:
+            raise InvalidAdvisory(f"{skipped} of {records} entries of {feed} are malformed: has its format changed?")
+        if records:
+            self.feeds.append(FeedReport(name=feed, updated=updated, records=records, skipped=skipped, is_matched=False))
 
     def _parse(self, ecosystem: str, record: MirrorRecord, counts: dict[str, int]) -> Advisory | None:
         try:

@@ -33,6 +33,7 @@ MAX_FINDINGS = 200_000  # of one image: each is a row and a line of a report; pr
 _OPEN_ATTEMPTS = 5  # the file may be replaced while it is opened
 
 _AFFECTED = "SELECT advisory, statements FROM affected WHERE ecosystem = ? AND name = ?"
+_EXPLOIT = "SELECT kev, epss FROM exploit WHERE cve = ?"
 _ADVISORY = "SELECT name, aliases, equals, title, severity, severity_source, refs FROM advisory WHERE id = ?"
 
 
@@ -61,6 +62,7 @@ class AdvisoryDatabase:
             self._ecosystems: dict[str, int] = dict(connection.execute("SELECT name, id FROM ecosystem"))
         self.feeds = tuple(FeedState(name=name, updated=updated) for name, updated in feeds)
         self._load_affected = lru_cache(maxsize=_CACHED_PACKAGES)(self._read_affected)
+        self._load_exploit = lru_cache(maxsize=_CACHED_ADVISORIES)(self._read_exploit)
         self._load_advisory = lru_cache(maxsize=_CACHED_ADVISORIES)(self._read_advisory)
 
     @classmethod
@@ -112,7 +114,7 @@ class AdvisoryDatabase:
             raise InvalidVersion(
                 f"version {package.matching_version[:140]!r} of {package.name[:140]} has no place in the order of {package.ecosystem}"
             )
-        return _findings(package, matches)
+        return self._findings(package, matches)
 
     def match_all(self, packages: Iterable[Package], *, limit: int = MAX_FINDINGS) -> MatchResult:
         """Match packages, and name what could not be answered: one gap for an ecosystem that is not covered, one for each version that cannot be compared.
@@ -138,7 +140,7 @@ class AdvisoryDatabase:
         matches, comparable = self._match(package)
         if not comparable:
             gaps.add_incomparable(package)
-        return _findings(package, matches)
+        return self._findings(package, matches)
 
     def _match(self, package: Package) -> tuple[tuple[Match, ...], bool]:
         """The joined matches, and whether the package's version could be compared (true if there is nothing to compare it with)."""
@@ -178,6 +180,36 @@ class AdvisoryDatabase:
                 fixed_in=None,
             )
 
+    def _read_exploit(self, cve: str) -> tuple[str, float | None]:
+        with self._lock, _translated():
+            return self._connection.execute(_EXPLOIT, (cve,)).fetchone() or ("", None)
+
+    def _findings(self, package: Package, matches: tuple[Match, ...]) -> tuple[Finding, ...]:
+        if not matches:
+            return ()
+        purl = package.purl  # takes longer than the look-up itself
+        return tuple(self._finding(package, purl, match) for match in matches)
+
+    def _finding(self, package: Package, purl: str, match: Match) -> Finding:
+        exploits = [self._load_exploit(cve) for cve in sorted(match.cves)]
+        is_rated = match.severity is not Severity.UNKNOWN or not match.is_malware
+        return Finding(
+            kind=FindingKind.MALWARE if match.is_malware else FindingKind.VULNERABILITY,
+            id=match.id,
+            severity=match.severity if is_rated else Severity.CRITICAL,
+            title=match.title,
+            aliases=match.aliases,
+            package=purl,
+            installed=package.version,
+            fixed_in=None if match.channel else match.fixed_in,
+            status=_status(match),
+            references=match.references,
+            recommendation=_recommendation(package, match),
+            severity_source=match.severity_source if is_rated else "malware",
+            exploited_since=min((since for since, _ in exploits if since), default=None),
+            epss=max((probability for _, probability in exploits if probability is not None), default=None),
+        )
+
     def _why_uncovered(self, ecosystem: str) -> str:
         base = ecosystem.partition(":")[0]
         if base in self._severity_only:
@@ -187,35 +219,14 @@ class AdvisoryDatabase:
         return f"no advisories for {ecosystem} in this database ({feed})"
 
 
-def _findings(package: Package, matches: tuple[Match, ...]) -> tuple[Finding, ...]:
-    if not matches:
-        return ()
-    purl = package.purl  # takes longer than the look-up itself
-    return tuple(
-        Finding(
-            kind=FindingKind.VULNERABILITY,
-            id=match.id,
-            severity=match.severity,
-            title=match.title,
-            aliases=match.aliases,
-            package=purl,
-            installed=package.version,
-            fixed_in=None if match.channel else match.fixed_in,
-            status=_status(match),
-            references=match.references,
-            recommendation=_recommendation(package, match),
-            severity_source=match.severity_source,
-        )
-        for match in matches
-    )
-
-
 def _status(match: Match) -> str:
     """`fixed` only where everybody who has the package gets the fix."""
     return "fixed" if match.fixed_in is not None and not match.channel else str(match.state)
 
 
 def _recommendation(package: Package, match: Match) -> str:
+    if match.is_malware:
+        return f"remove {package.matching_name}: it was made to do harm"
     if match.fixed_in is None:
         return ""
     where = f" ({match.channel} only)" if match.channel else ""

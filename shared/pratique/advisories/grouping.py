@@ -47,6 +47,11 @@ class Match:
     channel: str = ""
 
     @property
+    def is_malware(self) -> bool:
+        """Tell whether one of its names is that of a report of malware."""
+        return any(name.startswith("MAL-") for name in (self.id, *self.aliases))
+
+    @property
     def cves(self) -> frozenset[str]:
         """The CVEs it is about."""
         return frozenset(name for name in (self.id, *self.aliases) if name.startswith("CVE-"))

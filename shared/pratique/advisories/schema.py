@@ -7,11 +7,11 @@ SCHEMA_VERSION: Final = 2
 
 TABLES: Final = """
 CREATE TABLE feed (
-    name TEXT PRIMARY KEY,          -- ecosystem without release
+    name TEXT PRIMARY KEY,          -- ecosystem without release; KEV, EPSS
     updated TEXT NOT NULL,          -- newest `modified` of its records, '' if it has none
     records INTEGER NOT NULL,
     skipped INTEGER NOT NULL,       -- malformed records
-    matched INTEGER NOT NULL        -- 0: only severities were taken from it
+    matched INTEGER NOT NULL        -- 0: packages are not matched with it, only severities or forecasts were taken
 ) WITHOUT ROWID;
 CREATE TABLE ecosystem (
     id INTEGER PRIMARY KEY,
@@ -35,5 +35,18 @@ CREATE TABLE affected (
     advisory INTEGER NOT NULL REFERENCES advisory (id),
     statements BLOB NOT NULL,       -- list of Statement, MessagePack
     PRIMARY KEY (ecosystem, name, advisory)
+) WITHOUT ROWID;
+CREATE TABLE package (
+    ecosystem INTEGER NOT NULL REFERENCES ecosystem (id),
+    name TEXT NOT NULL,
+    digest BLOB NOT NULL,           -- of all that is said about it: equal ones need no new match
+    PRIMARY KEY (ecosystem, name)
+) WITHOUT ROWID;
+CREATE TABLE exploit (
+    cve TEXT PRIMARY KEY,           -- those that advisories name
+    kev TEXT NOT NULL,              -- when it was added to the known exploited ones, '' if it was not
+    ransomware INTEGER NOT NULL,
+    epss REAL,                      -- probability of exploitation, NULL where there is no forecast
+    percentile REAL
 ) WITHOUT ROWID;
 """

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import msgspec
 
 from pratique.advisories.advisory import Advisory
+from pratique.advisories.exploitation import Forecast, KnownExploited
 from pratique.advisories.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
 from pratique.advisories.severity import UNRATED, Rating
 from pratique.advisories.statements import Statement, encode_statements
@@ -21,6 +25,8 @@ CREATE TABLE staging.advisory (
     name TEXT PRIMARY KEY, aliases TEXT, equals TEXT, title TEXT, severity INTEGER, score REAL, source TEXT, vectors TEXT, refs TEXT, modified TEXT
 );
 CREATE TABLE staging.affected (ecosystem TEXT, name TEXT, advisory TEXT, statements BLOB, PRIMARY KEY (ecosystem, name, advisory)) WITHOUT ROWID;
+CREATE TABLE staging.cve (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE staging.exploit (cve TEXT PRIMARY KEY, kev TEXT, ransomware INTEGER, epss REAL, percentile REAL) WITHOUT ROWID;
 CREATE TABLE staging.rating (name TEXT PRIMARY KEY, severity INTEGER, score REAL, source TEXT) WITHOUT ROWID;
 """
 _PRAGMAS = """
@@ -39,6 +45,19 @@ INSERT INTO staging.rating VALUES (?, ?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET severity = excluded.severity, score = excluded.score, source = excluded.source
 WHERE (excluded.severity, excluded.score, source) > (severity, score, excluded.source)
 """
+_ADD_KNOWN = """
+INSERT INTO staging.exploit VALUES (?, ?, ?, NULL, NULL)
+ON CONFLICT (cve) DO UPDATE SET kev = excluded.kev, ransomware = excluded.ransomware
+"""
+_ADD_FORECAST = """
+INSERT INTO staging.exploit VALUES (?, '', 0, ?, ?)
+ON CONFLICT (cve) DO UPDATE SET epss = excluded.epss, percentile = excluded.percentile
+"""
+_COPY_EXPLOITS = "INSERT INTO main.exploit SELECT * FROM staging.exploit WHERE cve IN (SELECT name FROM staging.cve) ORDER BY cve"
+_SAID = """
+SELECT s.ecosystem, s.name, s.statements, a.name, a.aliases, a.equals, a.title, a.severity, a.severity_source, a.vectors, a.refs
+FROM main.affected AS s JOIN main.advisory AS a ON a.id = s.advisory ORDER BY s.ecosystem, s.name, s.advisory
+"""
 _RATED = "SELECT severity, score, source FROM staging.rating WHERE name = ?"
 _USED = """
 SELECT name, aliases, equals, title, severity, score, source, vectors, refs, modified FROM staging.advisory
@@ -50,6 +69,10 @@ SELECT e.id, s.name, a.id, s.statements FROM staging.affected AS s
 JOIN main.ecosystem AS e ON e.name = s.ecosystem JOIN main.advisory AS a ON a.name = s.advisory
 ORDER BY e.id, s.name, a.id
 """
+
+
+_DIGEST_BYTES = 16  # tells changes apart; nobody gains by a collision that hides one's own advisory
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +126,14 @@ class Staging:
         values = [(ecosystem, name, advisory.id, encode_statements(statements)) for name, statements in rows.items()]
         self._connection.executemany("INSERT OR REPLACE INTO staging.affected VALUES (?, ?, ?, ?)", values)
 
+    def add_known_exploited(self, known: KnownExploited) -> None:
+        """Note that a CVE is known to be exploited."""
+        self._connection.execute(_ADD_KNOWN, (known.cve, known.added, known.is_in_ransomware))
+
+    def add_forecast(self, forecast: Forecast) -> None:
+        """Note how probable the exploitation of a CVE is."""
+        self._connection.execute(_ADD_FORECAST, (forecast.cve, forecast.probability, forecast.percentile))
+
     def write(self, feeds: list[FeedRow]) -> tuple[int, int]:
         """Settle severities and write the compiled file. Answers its numbers of advisories and of (package, advisory) pairs."""
         run = self._connection.execute
@@ -114,6 +145,8 @@ class Staging:
         run("INSERT INTO main.ecosystem (name) SELECT name FROM staging.release ORDER BY name")
         self._connection.executemany("INSERT INTO main.advisory VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._settled())
         run(_COPY_AFFECTED)
+        run(_COPY_EXPLOITS)
+        self._connection.executemany("INSERT INTO main.package VALUES (?, ?, ?)", self._digests())
         run(f"PRAGMA main.application_id = {APPLICATION_ID}")
         run(f"PRAGMA main.user_version = {SCHEMA_VERSION}")
         run("COMMIT")
@@ -126,7 +159,17 @@ class Staging:
             rating = Rating(severity=Severity(severity), score=score, source=source)
             if rating == UNRATED:
                 rating = max(map(self._rating_of, msgspec.json.decode(aliases)), default=UNRATED)
+            names = [(alias,) for alias in (name, *msgspec.json.decode(aliases)) if alias.startswith("CVE-")]
+            self._connection.executemany("INSERT OR IGNORE INTO staging.cve VALUES (?)", names)
             yield name, aliases, equals, title, int(rating.severity), rating.source, vectors, refs, modified
+
+    def _digests(self) -> Iterator[tuple[int, str, bytes]]:
+        """The digest of all that is said about each package, times of changes left out: a record that was only touched says nothing new."""
+        for (ecosystem, name), rows in groupby(self._connection.execute(_SAID), key=itemgetter(0, 1)):
+            said = hashlib.sha256()
+            for row in rows:
+                said.update(_ENCODER.encode(row[2:]))
+            yield ecosystem, name, said.digest()[:_DIGEST_BYTES]
 
     def _rating_of(self, name: str) -> Rating:
         row = self._connection.execute(_RATED, (name,)).fetchone()

@@ -14,6 +14,7 @@ from pratique.inventory.package import InstalledPackage
 from pratique.policy.verdict import Verdict
 from pratique.reports.file_document import account_document
 from pratique.reports.report import SCHEMA_VERSION, ImageFiles, Report
+from pratique.vex.applying import SuppressedFinding
 
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 
@@ -37,6 +38,8 @@ def report_document(report: Report) -> Mapping[str, Any]:
         },
         "packages": [package_document(package) for package in report.packages],
         "findings": [finding_document(finding) for finding in report.findings],
+        "suppressed": [suppressed_document(suppressed) for suppressed in report.suppressed],
+        "notes": list(report.notes),
         "coverage": coverage_document(report.coverage),
         "files": [files_document(image) for image in report.files],
         "summary": count_by_severity(report.findings),
@@ -93,6 +96,8 @@ def finding_document(finding: Finding) -> Mapping[str, Any]:
         "aliases": list(finding.aliases),
         "severity": str(finding.severity),
         "severity_source": finding.severity_source,
+        "exploited_since": finding.exploited_since,
+        "epss": finding.epss,
         "title": finding.title,
         "package": finding.package,
         "installed": finding.installed,
@@ -102,6 +107,25 @@ def finding_document(finding: Finding) -> Mapping[str, Any]:
         "layer": finding.layer,
         "references": list(finding.references),
         "recommendation": finding.recommendation,
+    }
+
+
+def suppressed_document(suppressed: SuppressedFinding) -> Mapping[str, Any]:
+    """Build one entry of `suppressed`."""
+    return {
+        "finding": finding_document(suppressed.finding),
+        "statements": [
+            {
+                "vulnerability": statement.vulnerability,
+                "status": str(statement.status),
+                "justification": statement.justification,
+                "impact": statement.impact,
+                "author": statement.author,
+                "timestamp": statement.holds_since.isoformat() if statement.timestamp or statement.last_updated else None,
+                "source": statement.source,
+            }
+            for statement in suppressed.statements
+        ],
     }
 
 
