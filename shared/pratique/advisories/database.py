@@ -20,7 +20,7 @@ from pratique.advisories.grouping import Match, group_matches
 from pratique.advisories.naming import normal_name
 from pratique.advisories.schema import APPLICATION_ID, SCHEMA_VERSION
 from pratique.advisories.statements import Affection, StatementSet, decode_statements
-from pratique.advisories.versions import sort_key
+from pratique.advisories.versions import SortKey, sort_key
 from pratique.errors import InvalidAdvisory, InvalidVersion, SettingsError
 from pratique.findings import Finding, FindingKind, Severity
 from pratique.inventory.coverage import CoverageItem, FeedState
@@ -30,6 +30,7 @@ from pratique.oci.digest import Digest
 _CACHED_PACKAGES = 8192  # names with their ranges, some 2 KB each; the kernel's is larger
 _CACHED_ADVISORIES = 8192
 MAX_FINDINGS = 200_000  # of one image: each is a row and a line of a report; protects memory against an image made of vulnerable packages
+_UNDIVIDED = frozenset({"VSCode"})  # OSV tells marketplaces apart, and an installed extension does not say where it came from
 _OPEN_ATTEMPTS = 5  # the file may be replaced while it is opened
 
 _AFFECTED = "SELECT advisory, statements FROM affected WHERE ecosystem = ? AND name = ?"
@@ -101,7 +102,7 @@ class AdvisoryDatabase:
 
     def covers(self, ecosystem: str) -> bool:
         """Tell whether it has advisories for an ecosystem, release included (`Debian:11`, `PyPI`)."""
-        return ecosystem in self._ecosystems
+        return bool(self._numbers_of(ecosystem))
 
     def match(self, package: Package) -> tuple[Finding, ...]:
         """The findings of one package, worst first; none for an ecosystem that is not covered.
@@ -144,19 +145,25 @@ class AdvisoryDatabase:
 
     def _match(self, package: Package) -> tuple[tuple[Match, ...], bool]:
         """The joined matches, and whether the package's version could be compared (true if there is nothing to compare it with)."""
-        ecosystem = package.ecosystem
+        matches: dict[int, Match] = {}
+        is_comparable = True
+        for ecosystem, number in self._numbers_of(package.ecosystem):
+            for name, version in package.matching_names:
+                rows = self._load_affected(ecosystem, number, normal_name(ecosystem, name))
+                key = _key_or_none(ecosystem, version) if rows else None
+                is_comparable = is_comparable and (key is not None or not rows)
+                for advisory, said in rows:
+                    found = said.naming(package, version) if key is None else said.holding(package, key)
+                    if found is not None and advisory not in matches:
+                        matches[advisory] = self._as_match(advisory, found)
+        return group_matches(package.ecosystem, list(matches.values()), partial(sort_key, package.ecosystem)), is_comparable
+
+    def _numbers_of(self, ecosystem: str) -> tuple[tuple[str, int], ...]:
+        """The ecosystem, if it is covered, with its number; all that are parts of one whose packages do not tell which they come from."""
+        if ecosystem in _UNDIVIDED:
+            return tuple((name, number) for name, number in self._ecosystems.items() if name.partition(":")[0] == ecosystem)
         number = self._ecosystems.get(ecosystem)
-        rows = self._load_affected(ecosystem, number, normal_name(ecosystem, package.matching_name)) if number is not None else ()
-        if not rows:
-            return (), True
-        version = package.matching_version
-        try:
-            key = sort_key(ecosystem, version)
-        except InvalidVersion:
-            named = [self._as_match(advisory, found) for advisory, said in rows if (found := said.naming(package, version)) is not None]
-            return group_matches(ecosystem, named, partial(sort_key, ecosystem)), False
-        held = [self._as_match(advisory, found) for advisory, said in rows if (found := said.holding(package, key)) is not None]
-        return group_matches(ecosystem, held, partial(sort_key, ecosystem)), True
+        return () if number is None else ((ecosystem, number),)
 
     def _as_match(self, advisory: int, found: Affection) -> Match:
         return replace(self._load_advisory(advisory), fixed_in=found.fixed_in, state=found.state, channel=found.channel)
@@ -217,6 +224,13 @@ class AdvisoryDatabase:
         newest = next((feed.updated[:10] for feed in self.feeds if feed.name == base), None)
         feed = f"newest of {base}: {newest}" if newest else f"no feed of {base}"
         return f"no advisories for {ecosystem} in this database ({feed})"
+
+
+def _key_or_none(ecosystem: str, version: str) -> SortKey | None:
+    try:
+        return sort_key(ecosystem, version)
+    except InvalidVersion:
+        return None
 
 
 def _status(match: Match) -> str:

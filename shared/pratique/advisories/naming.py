@@ -6,11 +6,13 @@ import re
 
 from pratique.advisories.versions import base_ecosystem
 
+_CASELESS = frozenset({"GitHub Actions", "NuGet", "Packagist", "VSCode"})  # by the manuals of the registries
 _RUNS = re.compile(r"[-_.]+")
 
 
 def normal_name(ecosystem: str, name: str) -> str:
-    """Spell a package name as its ecosystem compares it: PEP 503 for PyPI, as it stands everywhere else."""
-    if base_ecosystem(ecosystem) == "PyPI":
+    """Spell a package name as its ecosystem compares it: PEP 503 for PyPI, in lower case where case does not count, as it stands everywhere else."""
+    base = base_ecosystem(ecosystem)
+    if base == "PyPI":
         return _RUNS.sub("-", name).lower()
-    return name
+    return name.lower() if base in _CASELESS else name

@@ -21,6 +21,9 @@ _PLAIN_VALUE = re.compile(r"[A-Za-z0-9._~:+-]+")
 _PLAIN_KEY = re.compile(r"[a-z_]+")
 
 
+_SEPARATORS = {"maven": ":", "vscode-extension": "."}  # between namespace and name, as OSV writes them
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """Installed software of one version.
@@ -66,13 +69,21 @@ class Package:
         """The name that advisories of its ecosystem use: the source package for OS packages, with scope for npm, `group:artifact` for Maven."""
         if self.is_os_package:
             return self.source_name or self.name
-        separator = ":" if self.type == "maven" else "/"
+        separator = _SEPARATORS.get(self.type, "/")
         return f"{self.namespace}{separator}{self.name}" if self.namespace else self.name
 
     @property
     def matching_version(self) -> str:
         """The version that advisories of its ecosystem speak about: the source package's for OS packages."""
         return self.source_version or self.version if self.is_os_package else self.version
+
+    @property
+    def matching_names(self) -> tuple[tuple[str, str], ...]:
+        """All names that advisories may use, each with the version that they then speak about. Publishers of rpm advisories name source packages (Rocky), or those
+        built of them (AlmaLinux, Red Hat), which may have versions of their own.
+        """
+        names = ((self.matching_name, self.matching_version), (self.name, self.version))
+        return names if self.type == "rpm" and names[0] != names[1] else names[:1]
 
     def in_distribution(self, distribution: Distribution | None) -> Package:
         """The same package with ecosystem, namespace and `distro` qualifier of the distribution it was found in.
