@@ -214,12 +214,13 @@ class AuditLines(Document, frozen=True, kw_only=True):
 
 
 class AffectedPackage(Document, frozen=True, kw_only=True):
-    """A package that the advisory names."""
+    """A package that the advisory names, and since when that is known of this image."""
 
     purl: str
     installed: str | None
     fixed_in: str | None
     severity: str
+    since: dt.datetime
 
 
 class Affected(Document, frozen=True, kw_only=True):

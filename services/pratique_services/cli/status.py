@@ -5,23 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import time
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
-
-from pratique.errors import MissingError, PratiqueError, RefusedError, UnavailableError
+from pratique.errors import MissingError, PratiqueError, UnavailableError
 from pratique.oci.reference import Reference
 from pratique.reports.printable import printable
 from pratique_services.cli.main import EXIT_OK, EXIT_UNFINISHED, EXIT_VIOLATED
+from pratique_services.cli.server import ask
 
-DEFAULT_SERVER = "http://127.0.0.1:8080"
 _POLL_SECONDS = 1.0
-_REQUEST_SECONDS = 30.0
 _EXITS = {"pass": EXIT_OK, "fail": EXIT_VIOLATED, "incomplete": EXIT_UNFINISHED}
-_OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _SERVER_ERROR = 200, 401, 403, 404, 500
 
 
 def status(options: argparse.Namespace) -> int:
@@ -60,35 +55,9 @@ async def _wait(options: argparse.Namespace, reference: Reference) -> Mapping[st
 
 
 async def _ask(options: argparse.Namespace, method: str, reference: Reference) -> Mapping[str, Any]:
-    server = (options.server or os.environ.get("PRATIQUE_SERVER") or DEFAULT_SERVER).rstrip("/")
-    token = os.environ.get("PRATIQUE_TOKEN")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    timeout = aiohttp.ClientTimeout(total=_REQUEST_SECONDS)
-    path, arguments = (
-        ("status", {"params": {"reference": str(reference)}}) if method == "GET" else ("releases", {"json": {"reference": str(reference)}})
-    )
-    try:
-        async with (
-            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
-            session.request(method, f"{server}/api/v1/{path}", **arguments) as response,  # type: ignore[arg-type]
-        ):
-            body = await response.json(content_type=None)
-            if not isinstance(body, dict):
-                raise UnavailableError(f"{server} answered {response.status} with something else than an object: is that pratique?")
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise UnavailableError(f"{server} gives no answer ({error or type(error).__name__}): is `pratique up` running there?") from error
-    if response.status < 300:  # noqa: PLR2004
-        return body
-    problem = body.get("error")
-    raise _refusal(response.status, str(problem.get("message") if isinstance(problem, dict) else "no reason given"))
-
-
-def _refusal(status: int, message: str) -> PratiqueError:
-    if status == _NOT_FOUND:
-        return MissingError(message)
-    if status in {_UNAUTHORIZED, _FORBIDDEN}:
-        return RefusedError(f"{message}: set PRATIQUE_TOKEN (`pratique tokens create` makes one)")
-    return UnavailableError(f"the server answered {status}: {message}")
+    if method == "GET":
+        return await ask(options, "GET", "status", params={"reference": str(reference)})
+    return await ask(options, "POST", "releases", json={"reference": str(reference)})
 
 
 def _print(document: Mapping[str, Any]) -> None:

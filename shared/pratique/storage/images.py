@@ -35,7 +35,7 @@ __all__ = [
 ARTIFACT_KIND = "artifact"
 """What `RecordedImage.config` calls the kind of an artifact: `helm chart`, `signature`."""
 
-_FACTS = ("media_type", "kind", "size", "platform", "config", "layers", "recorded_at")
+_FACTS = ("media_type", "kind", "size", "platform", "config", "layers")  # `recorded_at` stays the first time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

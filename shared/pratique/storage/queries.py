@@ -78,12 +78,13 @@ class StatusView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AffectedPackage:
-    """A package that an advisory names. `severity` is a word."""
+    """A package that an advisory names. `severity` is a word; `since` is when both the image and the advisory were known here."""
 
     purl: str
     installed: str | None
     fixed_in: str | None
     severity: str
+    since: dt.datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,11 +271,12 @@ async def _load_affected(session: AsyncSession, vulnerability: str, digests: set
     holders = defaultdict(set, {digest: {digest} for digest in digests})
     for parent, child in await session.execute(children):
         holders[child].add(parent)
-    match = (PackageModel.purl, PackageAdvisory.installed, PackageAdvisory.fixed_in, PackageAdvisory.severity)
+    times = (PackageAdvisory.first_seen, Image.recorded_at)
+    match = (PackageModel.purl, PackageAdvisory.installed, PackageAdvisory.fixed_in, PackageAdvisory.severity, *times)
     query = _select_affected(Image.digest, vulnerability).add_columns(*match).where(Image.digest.in_(list(holders)))
     found: dict[str, set[AffectedPackage]] = defaultdict(set)
-    for holder, purl, installed, fixed_in, severity in await session.execute(query):
-        package = AffectedPackage(purl=purl, installed=installed, fixed_in=fixed_in, severity=str(Severity(severity)))
+    for holder, purl, installed, fixed_in, severity, *seen in await session.execute(query):
+        package = AffectedPackage(purl=purl, installed=installed, fixed_in=fixed_in, severity=str(Severity(severity)), since=max(seen))
         for digest in holders[holder]:
             found[digest].add(package)
     return found

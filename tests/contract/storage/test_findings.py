@@ -25,6 +25,7 @@ from pratique.storage.matches import (
     record_matches,
 )
 from pratique.storage.queries import list_affected_images
+from pratique.storage.text import utc_now
 from tests.support.stored import COMPLETE, child, count, decide, digest_of, finding, image, inventory, package
 
 A, B, C = digest_of("a"), digest_of("b"), digest_of("c")
@@ -263,6 +264,27 @@ async def test_a_vulnerability_is_found_where_it_is_by_any_of_its_names(db: Data
         rest = await list_affected_images(session, "DSA-1", after=(first.host, first.repository, first.digest))
         assert (first, *rest) == found
         assert await list_affected_images(session, "CVE-2024-2") == ()
+
+
+async def test_a_vulnerability_is_somewhere_since_both_the_image_and_the_advisory_are_known(db: Database) -> None:
+    async def since(image_digest: Digest) -> dt.datetime:
+        async with db.reading() as session:
+            return next(one.packages[0].since for one in await list_affected_images(session, "DSA-1") if one.digest == str(image_digest))
+
+    async with db.transaction() as session:
+        await decide(session, "a", tag="tag-a")
+        ids = await store(session, A, OPENSSL)
+    between = utc_now()
+    async with db.transaction() as session:
+        await record_matches(session, "db1", [(ids["openssl"], (matched(OPENSSL, "DSA-1"),))])
+    first = await since(A)
+    async with db.transaction() as session:
+        await decide(session, "b", tag="tag-b")
+        await store(session, B, OPENSSL)
+        await store(session, A, OPENSSL)
+        await record_matches(session, "db2", [(ids["openssl"], (matched(OPENSSL, "DSA-1"),))])
+    assert between <= first < await since(B)
+    assert await since(A) == first
 
 
 async def test_matches_of_thousands_of_packages_take_a_few_seconds(db: Database) -> None:
