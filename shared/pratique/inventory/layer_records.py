@@ -97,7 +97,9 @@ class LayerRecords:
         for count, fact in enumerate(analyzer.parse(file)):
             if count >= self._limits.facts:
                 raise LimitExceeded(f"more than {self._limits.facts} packages in one file")
-            _ENCODER.encode(fact)  # a fact that cannot be stored (a lone surrogate) is the plug-in's bug, and fails here
+            _ENCODER.encode(fact)  # a fact that cannot be stored (a lone surrogate) or named is the plug-in's bug, and fails here
+            if isinstance(fact, Package) and not fact.name.strip("/"):
+                raise ValueError("a package without a name")
             yield fact
 
 

@@ -112,6 +112,21 @@ def test_what_was_read_before_a_parser_gave_up_counts() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["", "/", "\ud800"])
+def test_a_fact_that_cannot_be_stored_or_named_costs_one_file(name: str) -> None:
+    def parse(_file: LayerFile) -> Iterator[Fact]:
+        yield Package(type="npm", name="good", version="1")
+        yield Package(type="npm", name=name, version="1")
+
+    broken = Analyzer(name="broken", version=1, paths=PathPattern(names=frozenset({"x"})), parse=parse)
+    result = scan(make_tar([Entry("x"), Entry("LINES", b"one\n")]), analyzers=[broken, LINES])
+    assert names(result) == {"x": ["good"], "LINES": ["one"]}
+    assert [reason.partition("Error")[0] for reason in reasons(result)] in (
+        ["x: internal error Value"],
+        ["x: internal error UnicodeEncode"],
+    )
+
+
 def test_a_pattern_that_fails_costs_one_file() -> None:
     broken = Analyzer(
         name="broken", version=1, paths=PathPattern(names=frozenset({"x"}), accept=lambda path: len(path) < 1 / 0), parse=parse_lines
