@@ -6,9 +6,10 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from pratique.advisories.compiler import compile_database
+from pratique.advisories.compiler import EPSS, KEV, compile_database
 from pratique.advisories.database import AdvisoryDatabase
 from pratique.errors import SettingsError
 from pratique_services.cli.main import EXIT_OK, EXIT_UNFINISHED
@@ -16,15 +17,20 @@ from pratique_services.cli.main import EXIT_OK, EXIT_UNFINISHED
 
 def build(options: argparse.Namespace) -> int:
     """Compile the database and print what went into it, and what did not. Exits 3 when records had to be skipped: the database is there, and not whole."""
-    report = compile_database(options.mirror, options.output, ecosystems=options.ecosystem, progress=_print_progress)
+    return compile_and_print(options.mirror, options.output, options.ecosystem)
+
+
+def compile_and_print(mirror: Path, output: Path, ecosystems: Sequence[str] | None) -> int:
+    """Compile `mirror` into `output`, as `build` says."""
+    report = compile_database(mirror, output, ecosystems=ecosystems, progress=_print_progress)
     for feed in report.feeds:
-        kind = "matched" if feed.is_matched else "severities only"
+        kind = "matched" if feed.is_matched else "exploitation" if feed.name in {KEV, EPSS} else "severities only"
         print(
             f"{feed.name:<16} {feed.records:>7} records, {feed.withdrawn} withdrawn, {feed.skipped} skipped, newest {feed.updated} ({kind})"
         )
     for problem in report.problems:
         print(f"pratique: {problem.ecosystem} {problem.record}: {problem.reason}", file=sys.stderr)
-    print(f"{options.output}: {report.advisories} advisories, {report.affected} affected packages, {report.size} bytes, {report.digest}")
+    print(f"{output}: {report.advisories} advisories, {report.affected} affected packages, {report.size} bytes, {report.digest}")
     return EXIT_UNFINISHED if any(feed.skipped for feed in report.feeds) else EXIT_OK
 
 
@@ -34,7 +40,11 @@ def _print_progress(ecosystem: str, done: int, total: int) -> None:
 
 
 def status(options: argparse.Namespace) -> int:
-    """Print digest and feeds of the database."""
+    """Print digest and feeds of the database, or, with --mirror, what the last sync of each feed did."""
+    if options.mirror is not None:
+        from pratique_services.cli.feeds import print_status
+
+        return print_status(options.mirror, options.format)
     path = options.advisories or os.environ.get("PRATIQUE_ADVISORIES")
     if not path:
         raise SettingsError("which database? give --advisories FILE or set PRATIQUE_ADVISORIES")

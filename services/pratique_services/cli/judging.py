@@ -8,6 +8,7 @@ import datetime as dt
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pratique.advisories.coverage import matching_coverage, no_matching
 from pratique.advisories.database import AdvisoryDatabase
@@ -27,6 +28,10 @@ from pratique_services.cli.reporting import describe_target
 from pratique_services.cli.target_inventory import TargetInventory
 from pratique_services.cli.targets import LOCAL
 
+if TYPE_CHECKING:
+    from pratique.vex.applying import VexOutcome
+    from pratique_services.cli.vex_sources import VexSources
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Judge:
@@ -34,27 +39,53 @@ class Judge:
 
     options: argparse.Namespace
     database: AdvisoryDatabase | None
+    vex: VexSources | None
 
     @classmethod
     def open(cls, options: argparse.Namespace) -> Judge:
-        """Open the advisory database.
+        """Open the advisory database and read the VEX documents that are files.
 
-        Raises SettingsError, InvalidAdvisory.
+        Raises SettingsError, InvalidAdvisory; InputError for a VEX document that is none.
         """
         path = options.advisories or os.environ.get("PRATIQUE_ADVISORIES")
-        return cls(options, AdvisoryDatabase.open(Path(path)) if path else None)
+        return cls(options, AdvisoryDatabase.open(Path(path)) if path else None, _open_vex(options))
 
     def report(self, found: TargetInventory) -> Report:
-        """Match, judge and report.
+        """Match, apply VEX, judge what is left, and report.
 
-        Raises SettingsError for a policy that cannot be read.
+        Raises SettingsError for a policy that cannot be read; with `--vex oci` what a registry raises.
         """
         matched, matching = _match(self.database, [installed.package for installed in found.packages if installed.owned_by is None])
         findings = sorted_findings((*_placed(matched, found.packages), *_eol(found.distributions)))
+        judged = self._apply_vex(self.vex, findings, found) if self.vex else None
+        standing = judged.findings if judged else findings
         coverage = found.coverage.with_items(matching.items, matching.feeds)
         target = describe_target(self.options.target, found)
-        verdict = _judge(self.options, findings, coverage, target)
-        return Report(target=target, packages=found.packages, findings=findings, coverage=coverage, verdict=verdict, files=found.files)
+        verdict = _judge(self.options, standing, coverage, target)
+        return Report(
+            target=target,
+            packages=found.packages,
+            findings=standing,
+            coverage=coverage,
+            verdict=verdict,
+            files=found.files,
+            suppressed=judged.suppressed if judged else (),
+            notes=judged.notes if judged else (),
+        )
+
+    def _apply_vex(self, vex: VexSources, findings: tuple[Finding, ...], found: TargetInventory) -> VexOutcome:
+        from pratique.vex.applying import apply_vex
+        from pratique_services.cli.vex_sources import describe_image
+
+        return apply_vex(findings, vex.documents(found), describe_image(self.options, found))
+
+
+def _open_vex(options: argparse.Namespace) -> VexSources | None:
+    if not options.vex:
+        return None
+    from pratique_services.cli.vex_sources import VexSources  # most scans go without, and need not wait for it
+
+    return VexSources(options)
 
 
 def _match(database: AdvisoryDatabase | None, packages: Sequence[Package]) -> tuple[tuple[Finding, ...], Coverage]:

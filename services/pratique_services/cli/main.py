@@ -21,7 +21,7 @@ EXIT_VIOLATED = 1
 EXIT_USAGE = 2
 EXIT_UNFINISHED = 3
 
-SCAN_FORMATS = ("table", "json", "cyclonedx", "spdx", "spdx3")
+SCAN_FORMATS = ("table", "json", "cyclonedx", "spdx", "spdx3", "openvex")
 SBOM_FORMATS = ("cyclonedx", "spdx", "spdx3", "json")
 SEVERITIES = ("critical", "high", "medium", "low", "negligible")
 SERVICES = ("gateway", "scanner", "enforcer", "notifier", "advisor", "api")
@@ -85,11 +85,27 @@ def _add_scan(commands: _Commands) -> None:
         default="summary",
         help="list every file with what it is, and compare contents with what package managers recorded (slower)",
     )
+    _add_vex(scan)
     scan.set_defaults(command="scan:scan")
     sbom = commands.add_parser("sbom", help="list what is installed in an image, or turn an SBOM into another format")
     _add_target(sbom)
     sbom.add_argument("--format", choices=SBOM_FORMATS, default="cyclonedx", help="default: cyclonedx (1.6); spdx is 2.3, spdx3 is 3.0.1")
-    sbom.set_defaults(command="scan:sbom", files="none")
+    sbom.set_defaults(command="scan:sbom", files="none", show_suppressed=False)
+
+
+def _add_vex(scan: argparse.ArgumentParser) -> None:
+    scan.add_argument(
+        "--vex",
+        action="append",
+        default=[],
+        metavar="FILE|DIR|oci",
+        help="apply VEX (OpenVEX, CycloneDX, CSAF): a document, all below a folder, or `oci`: what is attached to the image, signed by a --vex-key; "
+        "may be repeated, and what is given first counts",
+    )
+    scan.add_argument(
+        "--vex-key", action="append", type=Path, default=[], metavar="FILE", help="public key (cosign.pub) for `--vex oci`; may be repeated"
+    )
+    scan.add_argument("--show-suppressed", action="store_true", help="list the findings that VEX suppresses, in the table")
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
@@ -131,6 +147,7 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 
 def _add_advisories(commands: _Commands) -> None:
     group = commands.add_parser("advisories", help="the compiled advisory database").add_subparsers(required=True, metavar="ACTION")
+    _add_update(group)
     build = group.add_parser("build", help="compile OSV data (the bucket's layout: ECOSYSTEM/all.zip)")
     build.add_argument("mirror", type=Path, metavar="DIR", help="directory with ECOSYSTEM/all.zip")
     build.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
@@ -138,6 +155,9 @@ def _add_advisories(commands: _Commands) -> None:
     build.set_defaults(command="advisories:build")
     status = group.add_parser("status", help="which feeds are in it, how many advisories, how old")
     status.add_argument("--advisories", type=Path, metavar="FILE", help="compiled database (default: PRATIQUE_ADVISORIES)")
+    status.add_argument(
+        "--mirror", type=Path, metavar="DIR", help="tell of the feeds in this mirror folder instead: age, records, last error"
+    )
     status.add_argument("--format", choices=("table", "json"), default="table")
     status.set_defaults(command="advisories:status")
     push = group.add_parser("push", help="store the database in a registry, for sites that reach nothing else")
@@ -149,6 +169,26 @@ def _add_advisories(commands: _Commands) -> None:
     for parser in (push, pull):
         parser.add_argument("reference", metavar="REF", help="host/repo:tag")
         parser.add_argument("--plain-http", action="store_true", help="speak http to the registry")
+
+
+def _add_update(group: _Commands) -> None:
+    update = group.add_parser(
+        "update", help="bring a mirror folder of advisory feeds up to date; exits 3 if a feed failed and was left as it was"
+    )
+    update.add_argument(
+        "mirror", type=Path, nargs="?", metavar="MIRROR", help="folder of the feeds' files (default: feeds.mirror of the settings)"
+    )
+    update.add_argument("-o", "--output", type=Path, metavar="FILE", help="then compile the database, if anything changed")
+    update.add_argument("--osv", metavar="URL_OR_DIR", help="OSV's bucket, or a copy of it (default: the public one)")
+    update.add_argument("--ecosystem", action="append", metavar="NAME", help="only this one of OSV's, such as Debian; may be repeated")
+    update.add_argument("--feed", action="append", metavar="NAME", help="only this feed, such as osv or kev; may be repeated")
+    update.add_argument(
+        "--accept-shrink",
+        action="append",
+        metavar="NAME",
+        help="take a feed that lost many records, such as kev or osv/npm; may be repeated",
+    )
+    update.set_defaults(command="feeds:update")
 
 
 def _add_serving(commands: _Commands) -> None:
@@ -173,6 +213,11 @@ def _add_queries(commands: _Commands) -> None:
     status.add_argument("--timeout", type=float, default=600, metavar="S", help="give up waiting after so many seconds (default: 600)")
     status.add_argument("--format", choices=("text", "json"), default="text")
     status.set_defaults(command="status:status")
+    where = commands.add_parser("where", help="which images is a vulnerability in? exits 1 if there are any")
+    where.add_argument("vulnerability", metavar="ID", help="a CVE, or an advisory by any of its names")
+    _add_server(where)
+    where.add_argument("--format", choices=("text", "json"), default="text")
+    where.set_defaults(command="where:where")
     release = commands.add_parser("release", help="put a quarantined image back where it was")
     _add_reference(release)
     release.set_defaults(command="status:release")
@@ -180,6 +225,10 @@ def _add_queries(commands: _Commands) -> None:
 
 def _add_reference(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reference", metavar="REF", help="host/repo:tag or host/repo@sha256:...")
+    _add_server(parser)
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server", metavar="URL", help="of the API (default: PRATIQUE_SERVER, else http://127.0.0.1:8080); PRATIQUE_TOKEN is sent along"
     )

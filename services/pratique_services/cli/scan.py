@@ -33,7 +33,7 @@ def scan(options: argparse.Namespace) -> int:
     """Scan, judge and report. Exits 0, 1 (policy or threshold violated) or 3 (could not be judged completely)."""
     with _without_collector():
         report = _report(options, _load_judge)
-        _write(_render(report, options.format, options.output), options.output)
+        _write(_render(report, options), options.output)
     codes = {"fail": EXIT_VIOLATED, "incomplete": EXIT_UNFINISHED}
     return codes.get(report.verdict.status, EXIT_OK) if report.verdict else EXIT_OK
 
@@ -44,7 +44,7 @@ def sbom(options: argparse.Namespace) -> int:
 
     with _without_collector():
         report = _report(options, _load_inventory)
-        _write(_render(report, options.format, options.output), options.output)
+        _write(_render(report, options), options.output)
     for gap in report.coverage.gaps:
         print(f"pratique: not covered: {printable(gap.name)}: {printable(gap.reason)}", file=sys.stderr)
     return EXIT_UNFINISHED if report.coverage.gaps else EXIT_OK
@@ -104,9 +104,9 @@ def _without_collector() -> Iterator[None]:
         gc.enable()
 
 
-def _render(report: Report, form: str, output: Path | None) -> bytes:
+def _render(report: Report, options: argparse.Namespace) -> bytes:
     """Render in one of the formats; each is imported only when it is asked for."""
-    match form:
+    match options.format:
         case "json":
             from pratique.reports.json import render_json
 
@@ -123,12 +123,17 @@ def _render(report: Report, form: str, output: Path | None) -> bytes:
             from pratique.reports.spdx3 import render_spdx3
 
             return render_spdx3(report)
+        case "openvex":
+            from pratique.reports.openvex import render_openvex
+
+            return render_openvex(report)
         case _:
             from pratique.reports.table import render_table
 
-            is_terminal = output is None and sys.stdout.isatty()
+            is_terminal = options.output is None and sys.stdout.isatty()
             width = os.get_terminal_size().columns if is_terminal else None
-            return render_table(report, width=width, color=is_terminal and "NO_COLOR" not in os.environ)
+            color = is_terminal and "NO_COLOR" not in os.environ
+            return render_table(report, width=width, color=color, show_suppressed=options.show_suppressed)
 
 
 def _write(content: bytes, output: Path | None) -> None:

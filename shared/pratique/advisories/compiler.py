@@ -26,11 +26,16 @@ from pratique.advisories.mirror import MirrorLimits, MirrorRecord, list_ecosyste
 from pratique.advisories.naming import normal_name
 from pratique.advisories.osv import parse_advisory
 from pratique.advisories.severity import rate_own
+from pratique.advisories.sources import SOURCES, Source, SourceLimits
+from pratique.advisories.sources import Problem as SourceProblem
 from pratique.advisories.staging import FeedRow, Staging
 from pratique.advisories.statements import Statement, evaluate_statements
 from pratique.advisories.versions import base_ecosystem, scheme_of
 from pratique.errors import DatabaseUnavailable, InvalidAdvisory
 from pratique.oci.digest import Digest
+
+VENDOR_FOLDER = "vendor"
+"""The folder of a mirror with a folder for each vendor's feed."""
 
 KEV, EPSS = "KEV", "EPSS"
 """The feeds about exploitation, in reports and in the database."""
@@ -54,7 +59,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedReport:
-    """What became of one ecosystem's records.
+    """What became of one feed's records: OSV's of an ecosystem, a vendor's, or those about exploitation. `ecosystems` (without release) are what it speaks about.
 
     `skipped` were malformed, `withdrawn` taken back. `git_ranges` counts ranges of commits, `unreadable_ranges` those with a bound that is no version.
     `is_matched` is false where only severities were taken: the order of versions is not known, or the ecosystem was not asked for.
@@ -68,6 +73,7 @@ class FeedReport:
     git_ranges: int = 0
     unreadable_ranges: int = 0
     is_matched: bool
+    ecosystems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +90,7 @@ class CompileReport:
     @property
     def not_matched_yet(self) -> tuple[str, ...]:
         """Ecosystems in the mirror whose order of versions pratique does not know."""
-        return tuple(feed.name for feed in self.feeds if feed.name not in {KEV, EPSS} and scheme_of(feed.name) is None)
+        return tuple(feed.name for feed in self.feeds if any(scheme_of(ecosystem) is None for ecosystem in feed.ecosystems))
 
 
 def compile_database(
@@ -95,15 +101,20 @@ def compile_database(
     progress: Progress | None = None,
     limits: MirrorLimits | None = None,
 ) -> CompileReport:
-    """Compile the zips of `mirror` into `output`, which is replaced atomically; its folder must exist. Blocking.
+    """Compile a mirror (OSV's zips, vendors' feeds below `vendor/`, KEV, EPSS) into `output`, which is replaced atomically; its folder must exist. Blocking.
 
-    `ecosystems` are names without release; None means all that can be matched. Severities come from all of the mirror in any case.
+    `ecosystems` are names without release; None means all that can be matched. Severities come from all of OSV's zips in any case. Where a vendor's feed has
+    a record of the same id for the same package as OSV, the vendor's counts.
     Raises InvalidAdvisory for a broken mirror or one without an ecosystem asked for, LimitExceeded for one beyond `limits`, DatabaseUnavailable if the
     file cannot be written.
     """
-    present = list_ecosystems(mirror)
+    sources = [source for source in SOURCES if (mirror / VENDOR_FOLDER / source.name).is_dir()]
+    zipped = list_ecosystems(mirror)
+    present = {*zipped, *(ecosystem for source in sources for ecosystem in source.ecosystems)}
+    if not present:
+        raise InvalidAdvisory("expected a mirror with <Ecosystem>/all.zip, found none")
     wanted = frozenset(present if ecosystems is None else ecosystems)
-    if missing := sorted(wanted - set(present)):
+    if missing := sorted(wanted - present):
         raise InvalidAdvisory(f"expected {missing[0][:140]}/all.zip in the mirror, found none")
     with (
         _translated(output),
@@ -111,12 +122,14 @@ def compile_database(
         Staging(Path(folder)) as staging,
     ):
         run = _Run(staging=staging, progress=progress or _say_nothing)
-        for ecosystem in present:
+        for ecosystem in zipped:
             run.read(
                 ecosystem,
                 read_records(mirror, ecosystem, limits or MirrorLimits()),
                 is_matched=ecosystem in wanted and scheme_of(ecosystem) is not None,
             )
+        for source in sources:
+            run.read_source(source, mirror / VENDOR_FOLDER / source.name, wanted)
         run.read_exploitation(mirror)
         advisories, affected = staging.write([_feed_row(feed) for feed in run.feeds])
         digest, size = _publish(staging.result, output)
@@ -145,7 +158,7 @@ class _Run:
             advisory = self._parse(ecosystem, record, counts)
             if advisory is not None:
                 updated = max(updated, f"{advisory.modified[:19]}Z")
-                self._add(ecosystem, advisory, counts, is_matched=is_matched)
+                self._add(frozenset({ecosystem}) if is_matched else frozenset(), advisory, counts)
         if is_matched and 2 * counts["skipped"] > counts["records"]:
             raise InvalidAdvisory(
                 f"{counts['skipped']} of {counts['records']} records of {ecosystem} are malformed: has its format changed?"
@@ -160,6 +173,39 @@ class _Run:
                 git_ranges=counts["git_ranges"],
                 unreadable_ranges=counts["unreadable_ranges"],
                 is_matched=is_matched,
+                ecosystems=(ecosystem,),
+            )
+        )
+
+    def read_source(self, source: Source, folder: Path, wanted: frozenset[str]) -> None:
+        """Read one vendor's feed into the staging tables."""
+        counts: dict[str, int] = defaultdict(int)
+        updated = ""
+        for found in source.read(folder, SourceLimits()):
+            if isinstance(found, SourceProblem):
+                counts["records"] += found.count
+                counts["skipped"] += found.count if found.is_malformed else 0
+                self._name_problem(source.name, found.record, found.reason)
+                continue
+            counts["records"] += 1
+            updated = max(updated, f"{found.modified[:19]}Z")
+            self._add(wanted.intersection(source.ecosystems), found, counts)
+            if counts["records"] % _PROGRESS_STEP == 0:
+                self.progress(source.name, counts["records"], counts["records"] + 1)
+        if 2 * counts["skipped"] > counts["records"]:
+            raise InvalidAdvisory(
+                f"{counts['skipped']} of {counts['records']} records of {source.name} are malformed: has its format changed?"
+            )
+        self.progress(source.name, counts["records"], counts["records"])
+        self.feeds.append(
+            FeedReport(
+                name=source.name,
+                updated=updated,
+                records=counts["records"],
+                skipped=counts["skipped"],
+                unreadable_ranges=counts["unreadable_ranges"],
+                is_matched=not wanted.isdisjoint(source.ecosystems),
+                ecosystems=source.ecosystems,
             )
         )
 
@@ -197,15 +243,16 @@ class _Run:
             counts["withdrawn"] += 1
         return advisory
 
-    def _add(self, ecosystem: str, advisory: Advisory, counts: dict[str, int], *, is_matched: bool) -> None:
+    def _add(self, ecosystems: frozenset[str], advisory: Advisory, counts: dict[str, int]) -> None:
+        """Note the advisory's severity, and what it says of packages of these ecosystems (without release)."""
         rating = rate_own(advisory)
         self.staging.add_rating(advisory, rating)
-        if not is_matched:
+        if not ecosystems:
             return
         self.staging.add_advisory(advisory, rating)
         entries: dict[str, dict[str, list[Affected]]] = defaultdict(lambda: defaultdict(list))
         for entry in advisory.affected:  # a record that affects several ecosystems is in the zip of each
-            if base_ecosystem(entry.ecosystem) == ecosystem:
+            if base_ecosystem(entry.ecosystem) in ecosystems:
                 counts["git_ranges"] += entry.git_ranges
                 entries[entry.ecosystem][normal_name(entry.ecosystem, entry.name)].append(entry)
         for release, packages in entries.items():
@@ -244,7 +291,14 @@ def _say_nothing(_ecosystem: str, _done: int, _total: int) -> None:
 
 
 def _feed_row(feed: FeedReport) -> FeedRow:
-    return FeedRow(name=feed.name, updated=feed.updated, records=feed.records, skipped=feed.skipped, matched=feed.is_matched)
+    return FeedRow(
+        name=feed.name,
+        ecosystems=feed.ecosystems,
+        updated=feed.updated,
+        records=feed.records,
+        skipped=feed.skipped,
+        matched=feed.is_matched,
+    )
 
 
 def _publish(compiled: Path, output: Path) -> tuple[Digest, int]:

@@ -14,9 +14,8 @@ NAME = "advisories"
 def matching_coverage(database: AdvisoryDatabase, packages: Iterable[Package], gaps: Iterable[CoverageItem]) -> Coverage:
     """Describe a finished matching of `packages` that left `gaps`. Only feeds that speak about one of the packages are named."""
     ecosystems = {package.ecosystem.partition(":")[0] for package in packages}
-    feeds = tuple(feed for feed in database.feeds if feed.name in ecosystems)
     done = CoverageItem(name=NAME, version=str(database.digest), status=CoverageStatus.COMPLETE)
-    return Coverage(items=(done, *gaps), feeds=feeds)
+    return Coverage(items=(done, *gaps), feeds=database.feeds_about(ecosystems))
 
 
 def no_matching(reason: str) -> Coverage:

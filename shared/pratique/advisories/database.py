@@ -58,10 +58,11 @@ class AdvisoryDatabase:
         self._lock = threading.Lock()  # one statement at a time; look-ups are short and most answers come out of the caches
         self.digest = digest
         with _translated():
-            feeds = connection.execute("SELECT name, updated FROM feed WHERE matched ORDER BY name").fetchall()
+            feeds = connection.execute("SELECT name, updated, ecosystems FROM feed WHERE matched ORDER BY name").fetchall()
             self._severity_only = frozenset(name for (name,) in connection.execute("SELECT name FROM feed WHERE NOT matched"))
             self._ecosystems: dict[str, int] = dict(connection.execute("SELECT name, id FROM ecosystem"))
-        self.feeds = tuple(FeedState(name=name, updated=updated) for name, updated in feeds)
+            self._spoken_of = {name: frozenset(_texts(ecosystems)) for name, _, ecosystems in feeds}
+        self.feeds = tuple(FeedState(name=name, updated=updated) for name, updated, _ in feeds)
         self._load_affected = lru_cache(maxsize=_CACHED_PACKAGES)(self._read_affected)
         self._load_exploit = lru_cache(maxsize=_CACHED_ADVISORIES)(self._read_exploit)
         self._load_advisory = lru_cache(maxsize=_CACHED_ADVISORIES)(self._read_advisory)
@@ -99,6 +100,11 @@ class AdvisoryDatabase:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def feeds_about(self, ecosystems: Iterable[str]) -> tuple[FeedState, ...]:
+        """The feeds that speak about one of these ecosystems, given without release."""
+        asked = frozenset(ecosystems)
+        return tuple(feed for feed in self.feeds if not asked.isdisjoint(self._spoken_of[feed.name]))
 
     def covers(self, ecosystem: str) -> bool:
         """Tell whether it has advisories for an ecosystem, release included (`Debian:11`, `PyPI`)."""
@@ -221,7 +227,7 @@ class AdvisoryDatabase:
         base = ecosystem.partition(":")[0]
         if base in self._severity_only:
             return f"versions of {base} are not matched by this database"
-        newest = next((feed.updated[:10] for feed in self.feeds if feed.name == base), None)
+        newest = max((feed.updated[:10] for feed in self.feeds_about([base])), default=None)
         feed = f"newest of {base}: {newest}" if newest else f"no feed of {base}"
         return f"no advisories for {ecosystem} in this database ({feed})"
 

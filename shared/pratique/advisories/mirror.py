@@ -50,14 +50,8 @@ class MirrorRecord:
 
 
 def list_ecosystems(mirror: Path) -> tuple[str, ...]:
-    """The ecosystems that a mirror holds, sorted.
-
-    Raises InvalidAdvisory if it holds none.
-    """
-    names = sorted(path.parent.name for path in mirror.glob("*/all.zip") if _ECOSYSTEM.fullmatch(path.parent.name))
-    if not names:
-        raise InvalidAdvisory("expected a mirror with <Ecosystem>/all.zip, found none")
-    return tuple(names)
+    """The ecosystems of which a mirror holds OSV's zip, sorted."""
+    return tuple(sorted(path.parent.name for path in mirror.glob("*/all.zip") if _ECOSYSTEM.fullmatch(path.parent.name)))
 
 
 def read_records(mirror: Path, ecosystem: str, limits: MirrorLimits) -> Iterator[MirrorRecord]:

@@ -7,7 +7,8 @@ SCHEMA_VERSION: Final = 2
 
 TABLES: Final = """
 CREATE TABLE feed (
-    name TEXT PRIMARY KEY,          -- ecosystem without release; KEV, EPSS
+    name TEXT PRIMARY KEY,          -- ecosystem without release; a vendor's feed (debian-tracker); KEV, EPSS
+    ecosystems TEXT NOT NULL,       -- JSON list: those that it speaks about, without release
     updated TEXT NOT NULL,          -- newest `modified` of its records, '' if it has none
     records INTEGER NOT NULL,
     skipped INTEGER NOT NULL,       -- malformed records

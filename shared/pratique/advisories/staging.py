@@ -80,6 +80,7 @@ class FeedRow:
     """One row of table `feed`."""
 
     name: str
+    ecosystems: tuple[str, ...]
     updated: str
     records: int
     skipped: int
@@ -140,8 +141,11 @@ class Staging:
         run("COMMIT")
         self._connection.executescript(TABLES)
         run("BEGIN")
-        rows = [(feed.name, feed.updated, feed.records, feed.skipped, feed.matched) for feed in sorted(feeds, key=lambda feed: feed.name)]
-        self._connection.executemany("INSERT INTO main.feed VALUES (?, ?, ?, ?, ?)", rows)
+        rows = [
+            (feed.name, _json(feed.ecosystems), feed.updated, feed.records, feed.skipped, feed.matched)
+            for feed in sorted(feeds, key=lambda feed: feed.name)
+        ]
+        self._connection.executemany("INSERT INTO main.feed VALUES (?, ?, ?, ?, ?, ?)", rows)
         run("INSERT INTO main.ecosystem (name) SELECT name FROM staging.release ORDER BY name")
         self._connection.executemany("INSERT INTO main.advisory VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._settled())
         run(_COPY_AFFECTED)

@@ -6,8 +6,8 @@ Inventories and vulnerabilities. The image depends on its packages, and an OS pa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -18,6 +18,10 @@ from pratique.inventory.package import InstalledPackage
 from pratique.reports.report import Report, Target
 from pratique.reports.sbom_parts import TOOL, created_at, document_id, is_cpe, is_license_id, reference_name, spdx_expression, unique_keys
 from pratique.sboms.facts import CPE, Fact, coverage_facts, distribution_facts, package_facts
+from pratique.vex.statement import CYCLONEDX_JUSTIFICATIONS, VexStatement, VexStatus
+
+if TYPE_CHECKING:
+    from pratique.vex.applying import SuppressedFinding
 
 _URL_CHARACTERS = "%/:=&?~#+!$,;'@()*"
 _URL_PART = r"(?:[A-Za-z0-9\-._~:/?@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*"
@@ -29,6 +33,11 @@ _RATINGS = {
     Severity.LOW: "low",
     Severity.NEGLIGIBLE: "info",
     Severity.UNKNOWN: "unknown",
+}
+_JUSTIFICATIONS = {
+    "vulnerable_code_not_present": "code_not_present",
+    "vulnerable_code_not_in_execute_path": "code_not_reachable",
+    "inline_mitigations_already_exist": "protected_by_mitigating_control",
 }
 _OS_REF = "operating-system"
 
@@ -58,7 +67,7 @@ def render_cyclonedx(report: Report) -> bytes:
         "dependencies": _dependencies(report, image["bom-ref"], keys),
         "compositions": [{"aggregate": "complete" if is_whole else "incomplete", "assemblies": [image["bom-ref"]]}],
     }
-    vulnerabilities = _vulnerabilities(report.findings, set(keys))
+    vulnerabilities = [*_vulnerabilities(report.findings, set(keys)), *_suppressed(report.suppressed, set(keys))]
     if vulnerabilities:
         document["vulnerabilities"] = vulnerabilities
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
@@ -142,7 +151,28 @@ def _vulnerabilities(findings: Iterable[Finding], known: set[str]) -> list[_Obje
     return [_vulnerability(group) for group in by_id.values()]
 
 
-def _vulnerability(group: list[Finding]) -> _Object:
+def _suppressed(suppressed: Iterable[SuppressedFinding], known: set[str]) -> Iterator[_Object]:
+    """Each with the analysis that takes it away: they may differ from package to package."""
+    for one in suppressed:
+        if one.finding.package in known:
+            key = f"{one.finding.id}:{one.finding.package}"
+            told = _vulnerability([one.finding], "unaffected")
+            yield {**told, "bom-ref": f"vulnerability:{key}", "analysis": _analysis(one.statements[0])}
+
+
+def _analysis(statement: VexStatement) -> _Object:
+    """In CycloneDX's words; where there is none for a label, it stands in the detail."""
+    label = statement.justification
+    if statement.status is VexStatus.FIXED:
+        return {"state": "resolved", **({"detail": statement.impact} if statement.impact else {})}
+    if label == "false_positive":
+        return {"state": label, **({"detail": statement.impact} if statement.impact else {})}
+    known = label if label in CYCLONEDX_JUSTIFICATIONS else _JUSTIFICATIONS.get(label)
+    detail = ": ".join(filter(None, ["" if known else label, statement.impact]))
+    return {"state": "not_affected", **({"justification": known} if known else {}), **({"detail": detail} if detail else {})}
+
+
+def _vulnerability(group: list[Finding], status: str = "affected") -> _Object:
     first = max(group, key=lambda finding: finding.severity)
     versions: dict[str, dict[str, None]] = {}
     for finding in group:
@@ -159,7 +189,7 @@ def _vulnerability(group: list[Finding]) -> _Object:
         "ratings": [{"severity": _RATINGS[first.severity]}],
         **{key: value for key, value in optional.items() if value},
         "affects": [
-            {"ref": ref, "versions": [{"version": version, "status": "affected"} for version in found]} for ref, found in versions.items()
+            {"ref": ref, "versions": [{"version": version, "status": status} for version in found]} for ref, found in versions.items()
         ],
     }
 

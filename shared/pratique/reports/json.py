@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,7 +14,9 @@ from pratique.inventory.package import InstalledPackage
 from pratique.policy.verdict import Verdict
 from pratique.reports.file_document import account_document
 from pratique.reports.report import SCHEMA_VERSION, ImageFiles, Report
-from pratique.vex.applying import SuppressedFinding
+
+if TYPE_CHECKING:
+    from pratique.vex.applying import SuppressedFinding
 
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pratique.errors import InvalidVersion
 from pratique.findings import Finding
@@ -11,6 +12,9 @@ from pratique.inventory.coverage import Coverage
 from pratique.inventory.file_account import FileAccount, FileEntry
 from pratique.inventory.package import Distribution, InstalledPackage
 from pratique.policy.verdict import Verdict
+
+if TYPE_CHECKING:
+    from pratique.vex.applying import SuppressedFinding  # takes time to import, and few reports have any
 
 SCHEMA_VERSION = 1
 MAX_RECOMMENDATIONS = 50
@@ -43,7 +47,10 @@ class ImageFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything known about a target. `packages` are sorted by purl, `findings` worst first; `files` has an entry an image, or none where files were not looked at."""
+    """Everything known about a target. `packages` are sorted by purl, `findings` worst first; `files` has an entry an image, or none where files were not looked at.
+
+    `suppressed` are findings that VEX takes away, which neither `findings` nor the verdict has; `notes` are what people should know of how the findings came about.
+    """
 
     target: Target
     packages: tuple[InstalledPackage, ...]
@@ -51,6 +58,8 @@ class Report:
     coverage: Coverage
     verdict: Verdict | None = None
     files: tuple[ImageFiles, ...] = ()
+    suppressed: tuple[SuppressedFinding, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def recommendations(self) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def created_at() -> str:
 
 def document_id(report: Report) -> uuid.UUID:
     """A number that the same report always gets, and no other: made of its contents, and of the version that writes it."""
-    content = msgspec.json.encode([__version__, report.target, report.packages, report.findings, report.coverage])
+    content = msgspec.json.encode([__version__, report.target, report.packages, report.findings, report.suppressed, report.coverage])
     return uuid.uuid5(uuid.NAMESPACE_URL, hashlib.sha256(content).hexdigest())
 
 

@@ -18,6 +18,7 @@ from pratique.reports.file_lines import print_files
 from pratique.reports.gap_lines import gap_lines
 from pratique.reports.printable import printable
 from pratique.reports.report import Report
+from pratique.reports.suppressed_lines import print_suppressed
 
 __all__ = ["DEFAULT_WIDTH", "printable", "render_table"]
 
@@ -40,8 +41,8 @@ _STYLES = {
 _VERDICT_STYLES = {VerdictStatus.PASS: "bold green", VerdictStatus.FAIL: "bold red", VerdictStatus.INCOMPLETE: "bold yellow"}
 
 
-def render_table(report: Report, *, width: int | None = None, color: bool = False) -> bytes:
-    """Render the report as text of at most `width` columns."""
+def render_table(report: Report, *, width: int | None = None, color: bool = False, show_suppressed: bool = False) -> bytes:
+    """Render the report as text of at most `width` columns, with a line for each suppressed finding if they are to be shown."""
     buffer = io.StringIO()
     console = Console(
         file=buffer, width=width or DEFAULT_WIDTH, force_terminal=color, no_color=not color, highlight=False, legacy_windows=False
@@ -50,6 +51,7 @@ def render_table(report: Report, *, width: int | None = None, color: bool = Fals
     if report.findings:
         console.print(_findings_table(report.findings, console.width))
     console.print(_summary(report))
+    print_suppressed(console, report, is_listed=show_suppressed)
     _print_gaps(console, report)
     print_files(console, report)
     for advice in report.recommendations[:5]:

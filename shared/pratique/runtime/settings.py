@@ -37,6 +37,9 @@ _Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Vendor = Literal[
     "distribution", "harbor", "quay", "dockerhub", "github", "acr", "ecr", "gar", "zot", "gitea", "artifactory", "nexus", "generic",
 ]  # fmt: skip
+FeedName = Literal[
+    "osv", "kev", "epss", "eol", "debian-tracker", "ubuntu-osv", "redhat-csaf", "suse-csaf", "alpine-secdb", "amazon-alas", "wolfi-secdb", "chainguard-secdb",
+]  # fmt: skip
 ChatEvent = Literal["new_criticals", "quarantined", "held", "promoted"]
 
 
@@ -134,6 +137,23 @@ class ScannerSettings(_Section, frozen=True, kw_only=True):
     decryption_keys: tuple[DecryptionKeySettings, ...] = ()
 
 
+class FeedsSettings(_Section, frozen=True, kw_only=True):
+    """Which advisory feeds are kept in the folder `mirror`, and from where. `enabled` None: all that need no opting in; no `ecosystems`: all of OSV's.
+
+    `urls` moves a feed to another address (`https://`, or `http://` on loopback) or to a directory of the same layout; `redirect_hosts` may be redirected to.
+    A file that loses more than `max_shrink` of its records (a share of 1) is refused. `timeout` bounds a whole sync, in seconds.
+    """
+
+    mirror: Path | None = None
+    enabled: tuple[FeedName, ...] | None = None
+    ecosystems: tuple[str, ...] = ()
+    urls: dict[FeedName, str] = {}
+    redirect_hosts: tuple[str, ...] = ()
+    max_shrink: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.2
+    timeout: _Seconds = 3600
+    concurrency: _Count = 4
+
+
 class RetrySettings(_Section, frozen=True, kw_only=True):
     """How often failed work comes back and after how many seconds."""
 
@@ -164,6 +184,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     channels: tuple[ChannelSettings, ...] = ()
     owners: tuple[OwnerSettings, ...] = ()
     scanner: ScannerSettings = ScannerSettings()
+    feeds: FeedsSettings = FeedsSettings()
     retry: RetrySettings = RetrySettings()
     reconcile: ReconcileSettings = ReconcileSettings()
 
@@ -323,7 +344,7 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         except RuntimeError as error:
             raise SettingsError(f"{path}: there is no such user") from error
 
-    signing, scanner = settings.signing, settings.scanner
+    signing, scanner, feeds = settings.signing, settings.scanner, settings.feeds
     keys = tuple(msgspec.structs.replace(item, key=resolve(item.key)) for item in scanner.decryption_keys)
     return msgspec.structs.replace(
         settings,
@@ -331,5 +352,10 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         policy=resolve(settings.policy),
         signing=msgspec.structs.replace(signing, key=resolve(signing.key), attestation_key=resolve(signing.attestation_key)),
         scanner=msgspec.structs.replace(scanner, decryption_keys=keys),
+        feeds=msgspec.structs.replace(
+            feeds,
+            mirror=resolve(feeds.mirror),
+            urls={name: url if "://" in url or url.startswith("file:") else str(resolve(Path(url))) for name, url in feeds.urls.items()},
+        ),
         registries=tuple(msgspec.structs.replace(item, ca_file=resolve(item.ca_file)) for item in settings.registries),
     )
