@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pratique.advisories.osv import parse_advisory
 from pratique.advisories.severity import rate_vector
+from pratique.advisories.sources import SOURCES, Source, SourceLimits
 from pratique.advisories.versions import SCHEMES, compare
 from pratique.errors import MissingError
 from pratique.inventory.analyzer import Analyzer, Fact, LayerFile
@@ -29,6 +30,7 @@ from pratique.registry.docker_archive import ArchiveFiles, SavedImageSource
 from pratique.sboms.reading import read_sbom
 from pratique.sboms.statements import unwrap_sbom
 from pratique.signing.dsse import parse_envelope
+from pratique.vex.reading import read_vex
 from pratique_services.gateway.authentication import Incoming
 from pratique_services.gateway.vendors import VENDORS
 from tests.fuzz.seeds import Pool
@@ -37,6 +39,7 @@ from tests.support.hostile_layers import GAPS, HARMLESS, REFUSED
 from tests.support.images import debian_files, make_layer, python_files
 from tests.support.layer_blobs import Entry, make_tar
 from tests.support.sboms import REAL, RENDERERS, full_report, in_toto
+from tests.support.vex import analysed, csaf, cyclonedx_vex, openvex, said
 from tests.support.webhook_payloads import SAMPLES
 
 _DIGEST = "sha256:" + "0" * 64
@@ -114,6 +117,23 @@ def _open_archive(content: bytes) -> None:
         SavedImageSource("archive", ArchiveFiles(Path(file.name)), None)._build_manifest()
 
 
+def _vendor_feed(source: Source) -> Target:
+    """One file of a feed, in the place where its reader looks for it."""
+    folder = Path("tests/assets/advisories") / source.name
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "ORIGIN.md")
+
+    def parse(case: Input) -> list[object]:
+        with tempfile.TemporaryDirectory() as place:
+            target = Path(place) / case.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(case.content)
+            return list(source.read(Path(place), SourceLimits()))
+
+    seeds = tuple(Input(str(path.relative_to(folder)), path.read_bytes()) for path in files)
+    names = frozenset(seed.path for seed in seeds)
+    return Target(name=source.name, seeds=seeds, parse=parse, accepts=lambda case: case.path in names, is_packed=True)
+
+
 def _documents() -> Iterator[Target]:
     names = json.dumps([{"Config": "c", "RepoTags": ["a:1"], "Layers": ["l"] * 3}]).encode()
     saved = [Entry("manifest.json", names), Entry("c", json.dumps(_CONFIG).encode()), Entry("l", b"layer")]
@@ -126,6 +146,9 @@ def _documents() -> Iterator[Target]:
     yield _target("statements", lambda content: unwrap_sbom(content, [Digest.parse(_DIGEST)]), *statements, _ENVELOPE)
     yield _target("envelopes", parse_envelope, _ENVELOPE)
     yield _target("advisories", parse_advisory, _ADVISORY)
+    vex = (openvex(said("CVE-2023-1"), said("CVE-2023-2", status="affected", action_statement="x")), cyclonedx_vex(analysed()), csaf())
+    yield _target("vex", lambda content: read_vex(content, "a"), *vex)
+    yield from map(_vendor_feed, SOURCES)
     yield _target("severities", _of_text(rate_vector), *_VECTORS)
     decision = DecisionTaken(decision_id="a", correlation_id="b")
     release = ReleaseRequested(decision_id="a", correlation_id="b", requested_by="c")
