@@ -11,13 +11,14 @@ Sources: BuildKit `docs/attestations/attestation-storage.md`; OCI distribution-s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 
 from pratique.errors import InputError, MissingError
 from pratique.oci import media_types
 from pratique.oci.digest import Digest
 from pratique.oci.manifest import Descriptor, Index, Manifest
+from pratique.registry.attachments import Attachment, base_type, may_hold, open_manifest, open_referrers, open_tagged
 from pratique.registry.interface import ImageSource
 from pratique.registry.registry_source import RegistrySource
 from pratique.sboms.contents import SbomContents
@@ -31,8 +32,6 @@ _PLAIN = frozenset({"application/vnd.cyclonedx+json", "application/spdx+json", "
 _STATEMENTS = frozenset({media_types.IN_TOTO, media_types.DSSE_ENVELOPE, media_types.SIGSTORE_BUNDLE})
 _UNREAD = frozenset({"application/vnd.cyclonedx+xml", "text/spdx", "text/spdx+xml", "application/vnd.syft+json"})
 _KNOWN = _PLAIN | _STATEMENTS | _UNREAD
-_PREDICATE_TYPES = ("in-toto.io/predicate-type", "predicateType", "dev.sigstore.bundle.predicateType")
-"""Annotations that name the type of a statement, as BuildKit, cosign 2 and cosign 3 write them."""
 _BUILDKIT_SUBJECT = "vnd.docker.reference.digest"
 _COSIGN_TAGS = (".att", ".sbom")
 
@@ -73,68 +72,27 @@ async def find_attached_sboms(source: ImageSource, digest: Digest, indexes: Iter
                 yield sbom
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Attachment:
-    """A manifest that hangs on an image, or what was wrong with it."""
-
-    name: str
-    artifact_type: str
-    manifest: Manifest | InputError
-
-
-async def _attachments(source: ImageSource, digest: Digest, indexes: Iterable[Index]) -> AsyncIterator[_Attachment]:
+async def _attachments(source: ImageSource, digest: Digest, indexes: Iterable[Index]) -> AsyncIterator[Attachment]:
     children = (child for index in indexes for child in index.manifests)
     for child in children:
         if child.annotations.get(_BUILDKIT_SUBJECT) == str(digest):
-            document = await _open(source.fetch_document(child))
+            document = await open_manifest(source.fetch_document(child))
             if document is not None:
-                yield _Attachment(name=f"attestation {child.digest}", artifact_type="", manifest=document)
-    if isinstance(source, RegistrySource):
-        async for found in _in_registry(source, digest):
-            yield found
-
-
-async def _in_registry(source: RegistrySource, digest: Digest) -> AsyncIterator[_Attachment]:
-    for suffix in _COSIGN_TAGS:
-        document = await _open(source.fetch_tagged(digest.tag_prefix + suffix))
-        if document is not None:
-            yield _Attachment(name=f"tag {digest.tag_prefix}{suffix}", artifact_type="", manifest=document)
-    try:
-        entries = await source.list_referrers(digest)
-    except InputError as error:
-        yield _Attachment(name="list of referrers", artifact_type="", manifest=error)
+                yield Attachment(name=f"attestation {child.digest}", artifact_type="", manifest=document)
+    if not isinstance(source, RegistrySource):
         return
-    for entry in entries:
-        kind = _base(entry.artifact_type)
-        if kind in _KNOWN and _may_hold_sbom(entry):
-            document = await _open(source.fetch_document(entry))
-            if document is not None:
-                yield _Attachment(name=f"referrer {entry.digest}", artifact_type=kind, manifest=_of_subject(document, digest))
-
-
-async def _open(fetched: Awaitable[Manifest | Index]) -> Manifest | InputError | None:
-    """Await a manifest. One that is gone means nothing: copies often leave attestations behind."""
-    try:
-        document = await fetched
-    except InputError as error:
-        return error
-    except MissingError:
-        return None
-    return document if isinstance(document, Manifest) else None
-
-
-def _of_subject(manifest: Manifest | InputError, digest: Digest) -> Manifest | InputError:
-    """Whoever lists a manifest as a referrer may lie: its own subject tells."""
-    if isinstance(manifest, Manifest) and (manifest.subject is None or manifest.subject.digest != digest):
-        return InputError(f"it is listed as a referrer of {digest}, but does not refer to it")
-    return manifest
+    for suffix in _COSIGN_TAGS:
+        async for found in open_tagged(source, digest.tag_prefix + suffix):
+            yield found
+    async for found in open_referrers(source, digest, lambda entry: base_type(entry.artifact_type) in _KNOWN and _may_hold_sbom(entry)):
+        yield found
 
 
 def _sbom_layers(manifest: Manifest, artifact_type: str) -> Iterator[tuple[Descriptor, str]]:
     """The layers that are SBOMs, or statements that may be one, with their types. Tools that store plain files name the type in the manifest only."""
     is_plain = artifact_type in _PLAIN | _UNREAD
     for layer in manifest.layers:
-        kind = _base(layer.media_type)
+        kind = base_type(layer.media_type)
         if kind not in _KNOWN and is_plain and kind != media_types.OCI_EMPTY:
             kind = artifact_type
         if kind in _KNOWN and _may_hold_sbom(layer):
@@ -142,8 +100,7 @@ def _sbom_layers(manifest: Manifest, artifact_type: str) -> Iterator[tuple[Descr
 
 
 def _may_hold_sbom(descriptor: Descriptor) -> bool:
-    stated = [text for name in _PREDICATE_TYPES if (text := descriptor.annotations.get(name))]
-    return not stated or any(map(is_sbom_predicate, stated))
+    return may_hold(descriptor, is_sbom_predicate)
 
 
 async def _read(source: ImageSource, layer: Descriptor, kind: str, digest: Digest) -> AttachedSbom | None:
@@ -161,10 +118,6 @@ async def _read(source: ImageSource, layer: Descriptor, kind: str, digest: Diges
 def _parse(content: bytes, digest: Digest, *, is_statement: bool) -> SbomContents | None:
     sbom = unwrap_sbom(content, [digest]) if is_statement else content
     return None if sbom is None else read_sbom(sbom)
-
-
-def _base(media_type: str | None) -> str:
-    return (media_type or "").partition(";")[0].strip()
 
 
 def _problem(origin: str, problem: str) -> AttachedSbom:

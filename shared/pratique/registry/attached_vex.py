@@ -11,7 +11,7 @@ Sources: openvex/spec `ATTESTING.md`; OCI distribution-spec 1.1 "Listing Referre
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -20,7 +20,8 @@ from pratique.errors import InputError, InvalidSignature, MissingError
 from pratique.inventory.analyzers._json_records import decode_json
 from pratique.oci import media_types
 from pratique.oci.digest import Digest
-from pratique.oci.manifest import Descriptor, Index, Manifest
+from pratique.oci.manifest import Descriptor, Manifest
+from pratique.registry.attachments import Attachment, base_type, may_hold, open_manifest, open_referrers, open_tagged
 from pratique.registry.registry_source import RegistrySource
 from pratique.signing.bundle import SIGN_PREDICATE, verify_bundle
 from pratique.signing.dsse import MAX_ENVELOPE_BYTES, Statement, decode_base64, parse_envelope, verify_statement
@@ -45,7 +46,6 @@ _ENVELOPES = frozenset({media_types.DSSE_ENVELOPE, media_types.SIGSTORE_BUNDLE})
 _KNOWN = _PLAIN | _ENVELOPES | {media_types.IN_TOTO}
 _PREDICATES = ("https://openvex.dev/ns", "https://cyclonedx.org/bom", "text/vex")
 """How the types of predicates begin that may be VEX: a version may follow. The last is what vexctl wrote in its first year."""
-_ANNOTATIONS = ("in-toto.io/predicate-type", "predicateType", "dev.sigstore.bundle.predicateType")
 
 
 class _Payload(msgspec.Struct):
@@ -103,53 +103,11 @@ async def find_attached_vex(source: RegistrySource, digest: Digest, keys: Sequen
                 yield vex
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Attachment:
-    """A manifest that hangs on an image, or what was wrong with it."""
-
-    name: str
-    artifact_type: str
-    manifest: Manifest | InputError
-
-
-async def _attachments(source: RegistrySource, digest: Digest) -> AsyncIterator[_Attachment]:
-    tag = attestation_tag(digest)
-    document = await _open(source.fetch_tagged(tag))
-    if document is not None:
-        yield _Attachment(name=f"tag {tag}", artifact_type="", manifest=document)
-    async for found in _referrers(source, digest, lambda entry: _base(entry.artifact_type) in _KNOWN and _may_be_vex(entry)):
+async def _attachments(source: RegistrySource, digest: Digest) -> AsyncIterator[Attachment]:
+    async for found in open_tagged(source, attestation_tag(digest)):
         yield found
-
-
-async def _referrers(source: RegistrySource, digest: Digest, wanted: Callable[[Descriptor], bool]) -> AsyncIterator[_Attachment]:
-    try:
-        entries = await source.list_referrers(digest)
-    except InputError as error:
-        yield _Attachment(name="list of referrers", artifact_type="", manifest=error)
-        return
-    for entry in filter(wanted, entries):
-        document = await _open(source.fetch_document(entry))
-        if document is not None:
-            found = _of_subject(document, digest)
-            yield _Attachment(name=f"referrer {entry.digest}", artifact_type=_base(entry.artifact_type), manifest=found)
-
-
-async def _open(fetched: Awaitable[Manifest | Index]) -> Manifest | InputError | None:
-    """Await a manifest. One that is gone means nothing: copies often leave attestations behind."""
-    try:
-        document = await fetched
-    except InputError as error:
-        return error
-    except MissingError:
-        return None
-    return document if isinstance(document, Manifest) else None
-
-
-def _of_subject(manifest: Manifest | InputError, digest: Digest) -> Manifest | InputError:
-    """Whoever lists a manifest as a referrer may lie: its own subject tells."""
-    if isinstance(manifest, Manifest) and (manifest.subject is None or manifest.subject.digest != digest):
-        return InputError(f"it is listed as a referrer of {digest}, but does not refer to it")
-    return manifest
+    async for found in open_referrers(source, digest, lambda entry: base_type(entry.artifact_type) in _KNOWN and _may_be_vex(entry)):
+        yield found
 
 
 def _vex_layers(manifest: Manifest, artifact_type: str, digest: Digest) -> Iterator[tuple[Descriptor, str]]:
@@ -159,7 +117,7 @@ def _vex_layers(manifest: Manifest, artifact_type: str, digest: Digest) -> Itera
     """
     names_image = manifest.subject is not None and manifest.subject.digest == digest
     for layer in manifest.layers:
-        kind = _base(layer.media_type)
+        kind = base_type(layer.media_type)
         if kind not in _KNOWN and artifact_type in _PLAIN and kind != media_types.OCI_EMPTY:
             kind = artifact_type
         if kind in (_KNOWN if names_image else _ENVELOPES) and _may_be_vex(layer):
@@ -167,8 +125,7 @@ def _vex_layers(manifest: Manifest, artifact_type: str, digest: Digest) -> Itera
 
 
 def _may_be_vex(descriptor: Descriptor) -> bool:
-    stated = [text for name in _ANNOTATIONS if (text := descriptor.annotations.get(name))]
-    return not stated or any(map(_is_vex_predicate, stated))
+    return may_hold(descriptor, _is_vex_predicate)
 
 
 def _is_vex_predicate(predicate_type: str) -> bool:
@@ -240,14 +197,14 @@ class _Candidate:
 
     async def _is_signed(self, digest: Digest) -> bool:
         """Tell whether a trusted key has signed a manifest, as cosign 2 or 3 does."""
-        legacy = await _open(self.source.fetch_tagged(signature_tag(digest)))
+        legacy = await open_manifest(self.source.fetch_tagged(signature_tag(digest)))
         if isinstance(legacy, Manifest):
             layers = legacy.layers[:_MAX_SIGNATURES]
             payloads = {layer.digest: content for layer in layers if (content := await self._fetch(layer)) is not None}
             if any(is_signed(legacy, payloads, key, digest) for key in self.keys):
                 return True
         left = _MAX_SIGNATURES
-        async for found in _referrers(self.source, digest, lambda entry: _base(entry.artifact_type) == media_types.SIGSTORE_BUNDLE):
+        async for found in open_referrers(self.source, digest, lambda entry: base_type(entry.artifact_type) == media_types.SIGSTORE_BUNDLE):
             bundles = found.manifest.layers if isinstance(found.manifest, Manifest) else ()
             for layer in bundles[:left]:
                 left -= 1
@@ -284,10 +241,6 @@ def _head(content: bytes) -> _Head:
     wrapping = decode_json(_WRAPPINGS, content, "an in-toto statement")
     payload = wrapping.dsse_envelope.payload if wrapping.dsse_envelope else wrapping.payload
     return decode_json(_HEADS, content if payload is None else decode_base64(payload), "an in-toto statement")
-
-
-def _base(media_type: str | None) -> str:
-    return (media_type or "").partition(";")[0].strip()
 
 
 def _problem(origin: str, problem: str) -> AttachedVex:
