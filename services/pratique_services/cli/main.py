@@ -148,8 +148,8 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 def _add_advisories(commands: _Commands) -> None:
     group = commands.add_parser("advisories", help="the compiled advisory database").add_subparsers(required=True, metavar="ACTION")
     _add_update(group)
-    build = group.add_parser("build", help="compile OSV data (the bucket's layout: ECOSYSTEM/all.zip)")
-    build.add_argument("mirror", type=Path, metavar="DIR", help="directory with ECOSYSTEM/all.zip")
+    build = group.add_parser("build", help="compile a mirror folder: OSV's zips, vendors' feeds, KEV, EPSS")
+    build.add_argument("mirror", type=Path, metavar="DIR", help="folder as `advisories update` keeps it: ECOSYSTEM/all.zip and more")
     build.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     build.add_argument("--ecosystem", action="append", metavar="NAME", help="only this one; may be repeated")
     build.set_defaults(command="advisories:build")
