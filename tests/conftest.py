@@ -18,6 +18,11 @@ from tests.support.servers import DockerRegistry, PostgreSQL, RabbitMQ, find_too
 _CACHES = itertools.count()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named after their argument: compressed ones hold the time at which they were made, and every worker must name a test alike."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A test meets no result of an earlier one, and leaves none in the home of whoever runs it."""
