@@ -7,6 +7,7 @@ environment, writes no file, and is killed by its parent, by the kernel's limits
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import os
 import resource
@@ -90,6 +91,7 @@ def main(arguments: Sequence[str]) -> None:
         if answer.is_last:
             return
         frames.pass_rest()
+        gc.collect()
 
 
 def _look(job: Job, chunks: Iterator[bytes], analyzers: Sequence[Analyzer]) -> Answer:
@@ -146,6 +148,8 @@ def _bound_process() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # nothing is written to disk
     threading.stack_size(_STACK_BYTES)
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.freeze()
+    gc.disable()  # cycles are collected between jobs: during one, looking for them takes 2 to 5 % of its time, and its memory is bounded anyhow
 
 
 if __name__ == "__main__":
