@@ -12,7 +12,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 PYTEST := $(BIN)/pytest -q -n $(WORKERS)
 LOCK := $(BIN)/pip-compile -q --generate-hashes --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe
 
-.PHONY: help setup demo test tools lint types unit contract integration e2e fuzz bench fmt lock clean
+.PHONY: help setup demo test tools lint types unit contract integration e2e fuzz bench corpus fmt lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ fuzz: $(VENV)/dev.stamp ## Try every parser with damaged input (SECONDS=300 in a
 
 bench: $(VENV)/dev.stamp ## Measure, and compare with what is written down
 	$(BIN)/python -m benchmarks
+
+corpus: $(VENV)/dev.stamp ## Compile a mirror of advisories and count what became of every record (MIRROR=folder; WRITE=1: into docs/matching-data.md)
+	@[ -n "$(MIRROR)" ] || { echo 'name a mirror: make corpus MIRROR=folder' >&2; exit 2; }
+	$(BIN)/python -m benchmarks.corpus "$(MIRROR)" $(if $(WRITE),--write)
 
 fmt: $(VENV)/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix --select I .

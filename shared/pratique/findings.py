@@ -53,6 +53,15 @@ class FindingKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """How severe one source says that a flaw is. `source` names the record, `GHSA-…` for its own word and `CVSS:3.1 of GHSA-…` for a vector, which `vector` then is."""
+
+    source: str
+    severity: Severity
+    vector: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A fact about an image: this package is affected by that advisory, this key lies in that file.
 
@@ -60,6 +69,8 @@ class Finding:
     `fixed_in` versions in its ecosystem; `fixed_in` is None while there is no fix that everybody gets. `status` is `affected`, `fixed` (a fix exists),
     `will-not-fix`, `deferred` or `end-of-life`. `layer` is the digest of the blob that introduced it. `exploited_since` is the date (ISO 8601) at
     which CISA added one of its CVEs to the known exploited ones, `epss` the highest probability (0 to 1) that FIRST gives one of them for the next 30 days.
+    `ratings` are what every source says of its severity; the first is the one that counts, and `severity` and `severity_source` are its own. There are none for what
+    no publisher has rated, nor for what is no vulnerability.
     """
 
     kind: FindingKind
@@ -78,6 +89,7 @@ class Finding:
     severity_source: str = ""
     exploited_since: str | None = None
     epss: float | None = None
+    ratings: tuple[Rating, ...] = ()
 
     @property
     def is_fixable(self) -> bool:

@@ -38,6 +38,6 @@ def deploy(request: pytest.FixtureRequest, tmp_path: Path, advisories: Path) -> 
                 postgres: PostgreSQL = options.pop("postgres", None) or request.getfixturevalue("postgres")
                 rabbitmq: RabbitMQ = options.pop("rabbitmq", None) or request.getfixturevalue("rabbitmq")
                 options |= {"database_url": postgres.create_database(), "broker_url": rabbitmq.create_vhost()}
-            return stack.enter_context(Deployment(folder, advisories=advisories, **options))
+            return stack.enter_context(Deployment(folder, **{"advisories": advisories, **options}))
 
         yield make

@@ -33,6 +33,7 @@ from pratique.signing.dsse import parse_envelope
 from pratique.vex.reading import read_vex
 from pratique_services.gateway.authentication import Incoming
 from pratique_services.gateway.vendors import VENDORS
+from tests.fuzz.feeds import feed_targets
 from tests.fuzz.seeds import Pool
 from tests.fuzz.trial import Input, Target
 from tests.support.hostile_layers import GAPS, HARMLESS, REFUSED
@@ -66,7 +67,7 @@ _VERSIONS = (b"1:2.3~rc1-1ubuntu2\n2.3", b"1.2.3_p1-r4\n1.2.3", b"1!2.0.post1.de
 def make_targets() -> list[Target]:
     """Return a target for each analyzer, then those of layers and documents."""
     pool = Pool.collect()
-    return [*(analyzer_target(analyzer, pool.seeds_of(analyzer)) for analyzer in ANALYZERS), *_layers(), *_documents()]
+    return [*(analyzer_target(analyzer, pool.seeds_of(analyzer)) for analyzer in ANALYZERS), *_layers(), *_documents(), *feed_targets()]
 
 
 def analyzer_target(analyzer: Analyzer, seeds: Iterable[Input]) -> Target:

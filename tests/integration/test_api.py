@@ -18,6 +18,7 @@ import pytest
 import schemathesis
 from jsonschema import Draft202012Validator
 from schemathesis.checks import CHECKS
+from sqlalchemy import text as sql_text
 
 from pratique.messages import ImagePushed, ReleaseRequested, parse_message
 from pratique.reports.json import SCHEMA_PATH
@@ -606,6 +607,23 @@ async def test_every_table_has_a_caption_and_every_head_a_scope(open_client: Cli
         page = await open_client.page(path)
         assert page.count("<table") == page.count("<caption") > 0
         assert not re.search(r"<th(?![^>]*scope=)[ >]", page)
+
+
+async def test_a_page_says_what_is_exploited_and_what_newer_advisories_changed(open_client: Client, database: Database) -> None:
+    assert "exploited" not in (await open_client.page(APP_PAGE)).replace("known to be exploited, then what an update ends", "")
+    cause = {"kind": "advisories", "changes": [{"kind": "exploited", "id": "CVE-2021-3711", "severity": "critical"}], "more": 1}
+    async with database.transaction() as session:
+        await session.execute(
+            sql_text("INSERT INTO exploitation (cve, exploited_since, epss) VALUES ('CVE-2021-3711', :since, 0.944)"), {"since": HOSTILE}
+        )
+        change = sql_text("UPDATE decision SET cause = :cause WHERE image_digest = :digest")
+        await session.execute(change, {"cause": json.dumps(cause), "digest": str(APP)})
+    page = await open_client.page(APP_PAGE)
+    assert "<strong>1 known to be exploited:</strong> CVE-2021-3711" in page
+    assert "EPSS&nbsp;94%" in page
+    assert "Newer advisories led to this verdict" in page
+    assert "<li>CVE-2021-3711 became known to be exploited (critical)</li><li>and 1 more</li>" in page
+    assert HOSTILE not in page
 
 
 async def test_findings_on_a_page_can_be_filtered_and_leafed_through(open_client: Client) -> None:

@@ -30,7 +30,7 @@ from pratique.signing.attestation import VerdictAttestation, verify_verdict
 from pratique.signing.keys import SigningKeys
 from pratique.storage.scans import load_scan
 from pratique_services.enforcer.app import make_enforcer
-from pratique_services.enforcer.consumer import Enforcer
+from pratique_services.enforcer.consumer import Enforcer, as_case
 from tests.support.databases import SqliteFactory
 from tests.support.images import ImageLayout, debian_files, make_image, make_index, make_layer
 from tests.support.registry_fakes import FaultyProxy, serving
@@ -590,7 +590,7 @@ async def test_a_decision_that_was_held_up_does_not_undo_a_later_one(
     async with bench.database.transaction() as session:  # decided, and then the process ended
         row = await load_scan(session, scan["id"])
         assert row is not None
-        await enforcer.decider.decide(session, row, Digest.parse(layout.digest))
+        await enforcer.decider.adopt(session, await enforcer.decider.judge(session, [as_case(row, layout.digest, None)]))
     await judge(bench, enforcer, await again(bench, shared_registry, repository, layout.digest), coverage=UNREAD)
 
     await enforcer.consume(deliver(recorded))

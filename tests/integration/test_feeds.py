@@ -7,11 +7,15 @@ import json
 import random
 import zipfile
 from collections.abc import AsyncIterator
+from datetime import datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pratique.advisories.compiler import compile_database
+from pratique.advisories.database import AdvisoryDatabase
 from pratique.errors import FeedUnavailable, SettingsError
 from pratique.feeds.plan import FeedPlan, SyncLimits, UpdateReport
 from pratique.feeds.state import FeedState
@@ -48,7 +52,10 @@ async def server() -> AsyncIterator[FeedServer]:
 
 
 def plan_of(server: FeedServer, *feeds: str, limits: SyncLimits = QUICK, **fields: Any) -> FeedPlan:
-    urls = {"osv": server.url, "kev": f"{server.url}/kev/", "epss": f"{server.url}/epss/", "alpine-secdb": f"{server.url}/alpine/"}
+    urls = {
+        "osv": server.url,
+        **{name: f"{server.url}/{name.partition('-')[0]}/" for name in ("kev", "epss", "alpine-secdb", "debian-tracker")},
+    }
     return FeedPlan(urls=urls, feeds=feeds or ("osv", "kev"), limits=limits, **fields)
 
 
@@ -473,6 +480,29 @@ async def test_a_file_without_an_etag_that_is_the_same_is_no_change(tmp_path: Pa
     assert (await update(tmp_path, server, "epss")).is_changed
     assert not (await update(tmp_path, server, "epss")).is_changed
     assert (state(tmp_path, "epss").records, state(tmp_path, "epss").modified) == (100, "2025-08-25T12:55:00Z")
+
+
+async def test_a_format_that_dates_no_record_is_dated_by_its_publisher_and_not_by_our_fetching_it(
+    tmp_path: Path, server: FeedServer
+) -> None:
+    tracker = json.dumps({"bash": {"CVE-2024-1": {"releases": {"bookworm": {"status": "open", "urgency": "low"}}}}}).encode()
+    mirror, database = tmp_path / "mirror", tmp_path / "advisories.db"
+    for published in ("2024-03-02T01:00:00Z", "2024-03-09T01:00:00Z"):  # the second time nothing but the time is new
+        date = format_datetime(datetime.fromisoformat(published), usegmt=True)
+        server.always["debian/json"] = body(tracker, Last_Modified=date)
+        report = await update(mirror, server, "debian-tracker")
+        assert report.is_changed == (published == "2024-03-02T01:00:00Z")
+        assert state(mirror, "debian-tracker").modified == published
+        compile_database(mirror, database)
+        with AdvisoryDatabase.open(database) as compiled:
+            assert [feed.updated for feed in compiled.feeds] == [published]
+
+
+async def test_a_directory_passes_on_its_publishers_times(tmp_path: Path, server: FeedServer) -> None:
+    server.always["PyPI/all.zip"] = body(server.files["PyPI/all.zip"], Last_Modified="Sat, 02 Mar 2024 01:00:00 GMT")
+    await update(tmp_path / "first", server, "osv")
+    await update_mirror(tmp_path / "second", FeedPlan(urls={"osv": str(tmp_path / "first")}, feeds=("osv",), limits=QUICK))
+    assert [int((tmp_path / name / "PyPI/all.zip").stat().st_mtime) for name in ("first", "second")] == [1709341200] * 2
 
 
 async def test_a_mirror_whose_file_was_replaced_by_hand_is_repaired(tmp_path: Path, server: FeedServer) -> None:

@@ -58,7 +58,15 @@ async def test_conditions_of_indexes_and_columns_are_those_of_the_models(empty: 
 
     async with db.reading() as session:
         conditions, checks = await (await session.connection()).run_sync(read)
-    assert conditions == {"uq_scan_open_target", "ix_scan_open", "ix_outbox_unpublished", "ix_notification_due"}
+    assert conditions == {
+        "uq_scan_open_target",
+        "ix_scan_open",
+        "ix_outbox_unpublished",
+        "ix_notification_due",
+        "ix_package_to_match",
+        "ix_coverage_incomplete",
+        "ix_package_second_matching_key",
+    }
     assert checks == {
         str(constraint.name)
         for table in Base.metadata.tables.values()

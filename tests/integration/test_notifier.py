@@ -9,6 +9,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ from pratique.policy.parse import parse_policy
 from pratique.runtime.settings import Settings, parse_settings
 from pratique.storage.engine import Database
 from pratique.storage.notifications import claim_due_deliveries
+from pratique.storage.text import new_id
+from pratique.vex.applying import StatementIndex
+from pratique.vex.reading import read_vex
+from pratique.vex.trust import VexTrust
 from pratique_services.notifier.composing import Composer
 from pratique_services.notifier.consumer import Notifier
 from tests.support.databases import SqliteFactory
@@ -31,6 +36,7 @@ from tests.support.deployment import ChatReceiver
 from tests.support.registry_fakes import serving
 from tests.support.services import UNREAD, Bench, deliver, metric, open_bench
 from tests.support.stored import digest_of, finding
+from tests.support.vex import openvex, said
 
 HOST = "registry.example:5000"
 POLICY = """
@@ -65,7 +71,7 @@ def make_settings(*channels: dict[str, Any], **more: Any) -> Settings:
 
 
 def channel(chat: ChatReceiver, name: str = "security", **more: Any) -> dict[str, Any]:
-    return {"name": name, "url": chat.url, "events": ["new_criticals", "quarantined", "held", "promoted"], **more}
+    return {"name": name, "url": chat.url, "events": ["new_criticals", "exploited", "quarantined", "held", "promoted", "recovered"], **more}
 
 
 class Site:
@@ -94,6 +100,29 @@ class Site:
         taken = await self.decide(repository, name, *findings, **more)
         await self.notifier.consume(deliver(taken))
         return taken
+
+    async def rejudge(self, taken: DecisionTaken, status: str, *changes: dict[str, str]) -> DecisionTaken:
+        """Adopt another verdict on the same image, as newer advisories lead to one, and let the notifier hear of it."""
+        made = DecisionTaken(decision_id=new_id(), correlation_id=taken.correlation_id)
+        cause = {"kind": "advisories", "position": 7, "database": "sha256:00", "changes": changes, "more": 0}
+        values = {"id": made.decision_id, "status": status, "earlier": taken.decision_id, "cause": json.dumps(cause)}
+        await self.bench.change(
+            "INSERT INTO verdict (id, status, reasons, policy, policy_digest, waived) VALUES ('v' || :id, :status, '[]', 'test', '', 0)",
+            id=made.decision_id,
+            status=status,
+        )
+        await self.bench.change(
+            "INSERT INTO decision (id, scan_id, revision, repository_id, verdict_id, tag, image_digest, counts, cause, created_at)"
+            " SELECT :id, scan_id, revision + 7, repository_id, 'v' || :id, tag, image_digest, counts, :cause, created_at"
+            " FROM decision WHERE id = :earlier",
+            **{name: values[name] for name in ("id", "cause", "earlier")},
+        )
+        await self.notifier.consume(deliver(made))
+        return made
+
+    async def exploit(self, cve: str, since: str) -> None:
+        """Let a CVE become known to be exploited."""
+        await self.bench.change("INSERT INTO exploitation (cve, exploited_since, epss) VALUES (:cve, :since, 0.9)", cve=cve, since=since)
 
     async def deliver_until(self, condition: Any, seconds: float = 8.0) -> None:
         """Run the delivery until something holds."""
@@ -188,6 +217,78 @@ async def test_a_waived_critical_is_not_told(site: Site, bench: Bench, chat: Cha
     assert "CVE-2026-2" in message["text"]
     assert "• CVE-2026-9" not in message["text"]
     assert await bench.rows("SELECT key FROM notification_key") == [{"key": "CVE-2026-2"}]
+
+
+async def test_what_becomes_known_to_be_exploited_is_told_once_a_repository_and_why(site: Site, bench: Bench, chat: ChatReceiver) -> None:
+    high = finding("CVE-2026-3", Severity.HIGH)
+    one = await site.tell("team-a/app", "one", high)
+    two = await site.tell("team-a/app", "two", high, tag="1.1")
+    assert await bench.rows("SELECT * FROM notification") == []
+    await site.exploit("CVE-2026-3", "2026-11-20")
+    change = {"kind": "exploited", "id": "CVE-2026-3", "package": "pkg:deb/debian/zlib@1", "severity": "high"}
+    await site.rejudge(one, "fail", change)
+    await site.rejudge(two, "fail", change)  # the same, of another image
+    await site.tell("team-a/app", "three", high, tag="1.2")  # and in a push
+    await site.settle()
+    (message,) = chat.messages
+    assert message["text"].startswith(f"1 known to be exploited after newer advisories in {HOST}/team-a/app:1.0@")
+    assert "(high, known to be exploited since 2026-11-20, no fix yet)" in message["text"]
+    assert "• CVE-2026-3 in pkg:deb/debian/zlib@1 became known to be exploited (high)" in message["text"]
+
+
+async def test_a_critical_that_was_told_is_news_again_when_it_is_exploited_and_only_then(site: Site, chat: ChatReceiver) -> None:
+    taken = await site.tell("team-a/app", "one", FIRST)
+    taken = await site.rejudge(taken, "fail", {"kind": "fix-available", "id": "CVE-2026-1", "package": "", "severity": "critical"})
+    await site.settle()
+    assert len(chat.messages) == 1
+    await site.exploit("CVE-2026-1", "2026-11-20")
+    taken = await site.rejudge(taken, "fail", {"kind": "exploited", "id": "CVE-2026-1", "package": "", "severity": "critical"})
+    await site.notifier.consume(deliver(taken, attempt=2))
+    await site.settle()
+    assert len(chat.messages) == 2
+    assert "1 known to be exploited after newer advisories in" in chat.messages[1]["text"]
+
+
+async def test_a_waived_vulnerability_is_not_told_when_it_is_exploited(site: Site, bench: Bench) -> None:
+    await site.exploit("CVE-2026-9", "2026-11-20")
+    await site.tell("team-a/app", "one", WAIVED)
+    assert await bench.rows("SELECT * FROM notification") == []
+
+
+async def test_what_vex_takes_away_is_not_told(site: Site, bench: Bench) -> None:
+    product = f"pkg:deb/debian/lib-{str(digest_of('one'))[-12:]}"
+    document = openvex(said("CVE-2026-2", product, justification="vulnerable_code_not_present"))
+    trusted = VexTrust(documents=(StatementIndex(read_vex(document, "a.json")),))
+    believing = replace(site.notifier, composer=replace(site.notifier.composer, vex=trusted))
+    await site.exploit("CVE-2026-2", "2026-11-20")
+    taken = await site.decide("team-a/app", "one", SECOND)
+    await believing.consume(deliver(taken))
+    assert await bench.rows("SELECT * FROM notification_key") == []
+    await site.notifier.consume(deliver(taken))
+    assert len(await bench.rows("SELECT * FROM notification_key")) == 2
+
+
+async def test_an_image_that_passes_again_is_told_to_who_asked_for_it(bench: Bench, chat: ChatReceiver) -> None:
+    other = ChatReceiver()
+    settings = make_settings(channel(chat, events=["recovered"]), channel(other, "by-default", events=["new_criticals", "quarantined"]))
+    async with open_site(bench, settings) as site:
+        taken = await site.tell("team-a/app", "one", SECOND)
+        change = {"kind": "retracted", "id": "CVE-2026-2", "package": "pkg:deb/debian/zlib@1", "severity": "critical"}
+        taken = await site.rejudge(taken, "pass", change)
+        await site.rejudge(taken, "pass")  # it passed before, too
+        await site.settle()
+    other.close()
+    (message,) = chat.messages
+    assert message["text"].startswith(f"Cleared again after newer advisories: {HOST}/team-a/app:1.0@")
+    assert "CVE-2026-2 in pkg:deb/debian/zlib@1 was retracted by its publisher" in message["text"]
+    assert len(other.messages) == 1  # of the critical, when it was new
+
+
+async def test_what_is_held_is_not_told_again_after_every_update_of_the_advisories(site: Site, chat: ChatReceiver) -> None:
+    taken = await site.tell("team-a/app", "one", coverage=UNREAD)
+    await site.rejudge(taken, "incomplete", {"kind": "appeared", "id": "CVE-2026-4", "package": "", "severity": "low"})
+    await site.settle()
+    assert len(chat.messages) == 1
 
 
 async def test_what_is_only_high_is_not_told(site: Site, bench: Bench) -> None:

@@ -15,12 +15,15 @@ import pytest
 from aiohttp import web
 
 from pratique.advisories.compiler import compile_database
+from pratique.deciding.decider import Decider
 from pratique.errors import InvalidMessage, UnavailableError
 from pratique.messages import DecisionTaken, ImagePushed, InventoryRecorded
 from pratique.oci import media_types
 from pratique.oci.digest import Digest
+from pratique.policy.policy import PolicyDocument
 from pratique.registry.client import Registries
 from pratique.registry.referrers import Artifact, ArtifactLayer
+from pratique_services.advisor.fleet import Fleet
 from tests.support.images import ImageLayout, debian_files, make_image, make_index, make_layer, python_files
 from tests.support.osv_mirror import make_affected, make_record, write_mirror
 from tests.support.registry_fakes import FaultyProxy, serving
@@ -93,7 +96,9 @@ async def test_an_image_is_recorded_matched_and_announced(
     assert await packages_of(bench, layout.digest) == ["searchor", "zlib1g"]
     assert {status["status"] for status in await coverage_of(bench, layout.digest)} == {"complete"}
     assert "searchor" in {package for package, _ in await matches_of(bench)}
-    assert {row["matched_with"] for row in await bench.rows("SELECT matched_with FROM package")} == {scan["feed_snapshot"]}
+    state = await bench.row("SELECT position, digest FROM advisory_state")
+    assert (state["position"], state["digest"]) == (1, scan["feed_snapshot"])
+    assert {row["matched_position"] for row in await bench.rows("SELECT matched_position FROM package")} == {1}
     assert await bench.take() == [InventoryRecorded(scan_id=message.scan_id, correlation_id=message.correlation_id)]
     assert bench.wakes == 1
     assert metric("pratique_scans_total", outcome="scanned") == scanned + 1
@@ -659,7 +664,7 @@ async def test_without_an_advisory_database_the_inventory_is_recorded_with_a_gap
     assert await decided(bench, recorded) == "incomplete"
 
 
-async def test_a_new_advisory_database_is_taken_up_by_the_next_scan(
+async def test_a_scan_is_matched_with_the_database_that_the_fleet_is_at(
     bench: Bench, shared_registry: DockerRegistry, repository: str, tmp_path: Path
 ) -> None:
     def compiled(name: str, advisory: str) -> Path:
@@ -677,6 +682,8 @@ async def test_a_new_advisory_database_is_taken_up_by_the_next_scan(
     shared_registry.clear()
 
     compiled("new", "PYSEC-2").replace(path)
+    fleet = Fleet(database=bench.database, decider=Decider(document=PolicyDocument(policies=())), wake=lambda: None)
+    await fleet.adopt(path)
     message = await bench.event(shared_registry.host, repository, tag="1.0", digest=Digest.parse(layout.digest))
     await worker.consume(deliver(message))
 

@@ -126,7 +126,9 @@ class Deployment:
                 "attestation_key": "attestation.key",
                 "attestation_password": PASSWORD,
             },
-            "channels": [{"name": "security", "url": self.chat.url, "events": ["new_criticals", "quarantined", "held", "promoted"]}],
+            "channels": [
+                {"name": "security", "url": self.chat.url, "events": ["new_criticals", "exploited", "quarantined", "held", "promoted"]}
+            ],
             "owners": [{"repositories": "*/team-a/*", "owner": "@team-a"}],
             "retry": {"max_attempts": 20, "delays": [0.2, 0.5, 1, 2]},
             "reconcile": {"interval": 1, "queued_for": 10},

@@ -34,11 +34,11 @@ from pratique.storage.decisions import DecisionRow, NewDecision, finish_decision
 from pratique.storage.engine import Database
 from pratique.storage.findings import load_findings, record_coverage
 from pratique.storage.images import record_image, record_inventory
-from pratique.storage.matches import load_unmatched_packages, record_matches
+from pratique.storage.matches import load_unmatched_packages
 from pratique.storage.scans import fail_scan, finish_scan, lease_scan, release_scan
 from pratique.storage.tokens import hash_token, record_token
 from pratique_services.api.app import add_routes
-from tests.support.stored import HOST, child, digest_of, finding, image, inventory, package, push
+from tests.support.stored import HOST, child, digest_of, finding, image, inventory, match, package, push
 
 _Contents = Sequence[tuple[Package, Sequence[Finding]]]
 SNAPSHOT = "sha256:" + "5" * 64
@@ -201,8 +201,8 @@ async def _record_contents(session: AsyncSession, digest: Digest, contents: _Con
     listed = inventory((installed for installed, _ in contents), layer=str(digest_of("layer")))
     await record_inventory(session, digest, replace(listed, coverage=listed.coverage.with_items(gaps)), "analyzers")
     by_purl = {installed.purl: found for installed, found in contents}
-    unmatched = await load_unmatched_packages(session, digest, SNAPSHOT)
-    await record_matches(session, SNAPSHOT, [(row, tuple(by_purl.get(found.purl, ()))) for row, found in unmatched])
+    unmatched = await load_unmatched_packages(session, digest)
+    await match(session, {row: by_purl.get(found.purl, ()) for row, found in unmatched})
     yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(hours=26)
     feeds = (FeedState(name="Debian", updated=yesterday.isoformat()), FeedState(name="PyPI", updated="2025-01-02T03:04:05Z"))
     matched = CoverageItem(name="matching", version="1", status=CoverageStatus.COMPLETE)

@@ -83,12 +83,15 @@ echo old > %{buildroot}/opt/old
 
 def build_packages(folder: Path) -> list[Path]:
     """Build five packages: one with everything, a sub-package of another version, one of a module, one named like a key, and one with MD5 digests."""
-    for name, spec, digests in (("tide", _SPEC, 8), ("old", _OLD_SPEC, 1)):
-        path = folder / f"{name}.spec"
-        path.write_text(spec)
-        run(
-            "rpmbuild", "-bb", "--quiet", *_defines(_topdir=folder, _binary_filedigest_algorithm=digests, _build_id_links="none"), str(path)
-        )
+    return [*build_spec(folder / "tide", _SPEC), *build_spec(folder / "old", _OLD_SPEC, digests=1)]
+
+
+def build_spec(folder: Path, spec: str, *, digests: int = 8) -> list[Path]:
+    """Build the packages of one spec in a folder of their own, with digests of their files by the algorithm of this number (RFC 4880)."""
+    folder.mkdir()
+    path = folder / "package.spec"
+    path.write_text(spec)
+    run("rpmbuild", "-bb", "--quiet", *_defines(_topdir=folder, _binary_filedigest_algorithm=digests, _build_id_links="none"), str(path))
     return sorted((folder / "RPMS").rglob("*.rpm"))
 
 

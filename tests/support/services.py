@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
+from pratique.deciding.decider import Decider
 from pratique.findings import Finding
 from pratique.inventory.analyzers import ANALYZERS_KEY
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
@@ -33,11 +34,10 @@ from pratique.signing.keys import AdmissionKey, AttestationKey, SigningKey, Sign
 from pratique.storage.engine import Database
 from pratique.storage.findings import record_coverage
 from pratique.storage.images import record_image, record_inventory
-from pratique.storage.matches import load_unmatched_packages, record_matches
+from pratique.storage.matches import load_unmatched_packages, unplace_packages
 from pratique.storage.outbox import load_unpublished, mark_published
 from pratique.storage.scans import finish_scan, lease_scan
 from pratique_services.enforcer.consumer import Enforcer
-from pratique_services.enforcer.deciding import Decider
 from pratique_services.enforcer.performing import Performer
 from pratique_services.scanner.consumer import ScanWorker
 from pratique_services.scanner.layer_store import DatabaseLayerStore
@@ -45,7 +45,7 @@ from pratique_services.scanner.recording import Recorder
 from tests.support.images import ImageLayout
 from tests.support.images import push as copy_image
 from tests.support.servers import DockerRegistry
-from tests.support.stored import image, inventory, package
+from tests.support.stored import image, inventory, match, package
 from tests.support.stored import push as record_event
 
 
@@ -141,16 +141,17 @@ class Bench:
     ) -> InventoryRecorded:
         """Record a scan as the scanner would, with these findings; answer the message that announces it."""
         digest = Digest.parse((await self.scan_row(message))["digest"])
-        feed = str(Digest.of(uuid4().bytes))  # a database of its own for each scan: what another one said is gone
+        feed = str(Digest.of(uuid4().bytes))
         async with self.database.transaction() as session:
             assert await lease_scan(session, message.scan_id, worker="bench", ttl=60)
+            await unplace_packages(session)  # earlier matches are replaced
             for own in [str(child.digest) for child in index.manifests] if index else [str(digest)]:
                 found = inventory([package(f"lib-{own[-12:]}")])
                 found = Inventory(distribution=found.distribution, packages=found.packages, coverage=coverage or found.coverage)
                 await record_image(session, image(Digest.parse(own)))
                 await record_inventory(session, own, found, ANALYZERS_KEY)
-                unmatched = await load_unmatched_packages(session, own, "")
-                await record_matches(session, feed, [(row, tuple(findings)) for row, _ in unmatched])
+                unmatched = await load_unmatched_packages(session, own)
+                await match(session, {row: tuple(findings) for row, _ in unmatched})
                 await record_coverage(session, own, "matching", matched_with(feed))
             if index:
                 await record_image(session, image(digest, kind="index", platform=None, children=index.manifests))

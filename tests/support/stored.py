@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import text
@@ -20,6 +20,8 @@ from pratique.policy.verdict import Reason, Verdict, VerdictStatus
 from pratique.storage.decisions import DecisionRow, NewDecision, record_decision
 from pratique.storage.images import RecordedImage, record_image
 from pratique.storage.intake import Intake, record_push
+from pratique.storage.match_changes import PackageMatch
+from pratique.storage.matches import MatchReport, record_matches
 from pratique.storage.scans import finish_scan, lease_scan
 
 HOST = "registry.example:5000"
@@ -97,6 +99,12 @@ async def decide(
     scan_id = await scan_image(session, name, tag=tag, **more)
     new = NewDecision(scan_id=scan_id, image_digest=digest_of(name), verdict=verdict(status), counts={"critical": 2})
     return await record_decision(session, new)
+
+
+async def match(session: AsyncSession, findings: Mapping[int, Iterable[Finding]], position: int = 1, **more: Any) -> MatchReport:
+    """Record what is said about packages, given by id, at a position of the advisory state."""
+    matches = [PackageMatch(package_id=number, findings=tuple(found)) for number, found in findings.items()]
+    return await record_matches(session, matches, position=position, **more)
 
 
 async def count(session: AsyncSession, table: str, where: str = "1 = 1") -> int:

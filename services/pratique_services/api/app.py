@@ -14,9 +14,11 @@ from aiohttp import web
 from pratique.runtime.resources import Resources
 from pratique.runtime.settings import Settings
 from pratique.storage.engine import Database
+from pratique.vex.trust import NOBODY, VexTrust
 from pratique_services.api import pages
 from pratique_services.api.access import Access
 from pratique_services.api.answers import NO_STORE, answer_problems, json_answer
+from pratique_services.api.browsing import Browsing
 from pratique_services.api.commands import Commands
 from pratique_services.api.endpoints import Call
 from pratique_services.api.inputs import NothingInput, parse_input, parse_query, read_body
@@ -28,31 +30,31 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def mount(app: web.Application, resources: Resources) -> None:
     """Add the API below `/api/` and the pages at the root."""
-    add_routes(app, resources.settings, resources.database, resources.relay.wake)
+    add_routes(app, resources.settings, resources.database, resources.relay.wake, vex=resources.vex)
 
 
-def add_routes(app: web.Application, settings: Settings, database: Database, wake: Callable[[], None]) -> None:
-    """Add all routes; `wake` is called after each commit, so that the outbox relay need not wait for its poll."""
+def add_routes(app: web.Application, settings: Settings, database: Database, wake: Callable[[], None], *, vex: VexTrust = NOBODY) -> None:
+    """Add all routes; `wake` is called after each commit, so that the outbox relay need not wait for its poll. `vex` takes findings away."""
     access = Access(settings=settings, database=database)
     commands = Commands(settings=settings, database=database, wake=wake)
-    app.add_subapp(f"{PREFIX}/", create_api(access, commands))
-    pages.add_pages(app, access, commands)
+    app.add_subapp(f"{PREFIX}/", create_api(access, commands, vex))
+    pages.add_pages(app, Browsing(access=access, commands=commands, vex=vex))
 
 
-def create_api(access: Access, commands: Commands) -> web.Application:
+def create_api(access: Access, commands: Commands, vex: VexTrust) -> web.Application:
     """Build the application below `/api/` from the table of operations."""
     api = web.Application(middlewares=[answer_problems])
     for operation in OPERATIONS:
-        api.router.add_route(operation.method, operation.path, _serve(operation, access, commands), name=operation.name)
+        api.router.add_route(operation.method, operation.path, _serve(operation, access, commands, vex), name=operation.name)
     api.router.add_get("/openapi.json", _serve_document(build_document(anonymous_read=access.settings.anonymous_read)))
     return api
 
 
-def _serve(operation: Operation, access: Access, commands: Commands) -> _Handler:
+def _serve(operation: Operation, access: Access, commands: Commands, vex: VexTrust) -> _Handler:
     async def serve(request: web.Request) -> web.StreamResponse:
         caller = await access.identify_program(request)
         caller.require(operation.scope)
-        call = Call(caller=caller, database=commands.database, commands=commands)
+        call = Call(caller=caller, database=commands.database, commands=commands, vex=vex)
         answer = await operation.run(call, await _read_input(operation, request))
         if isinstance(answer, bytes):
             return web.Response(body=answer, status=operation.status, content_type="application/json", headers=NO_STORE)

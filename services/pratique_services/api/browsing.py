@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 
 from pratique.storage.engine import Database
+from pratique.vex.trust import VexTrust
 from pratique_services.api.access import Access, Caller
 from pratique_services.api.answers import Problem, problem_of
 from pratique_services.api.commands import Commands
@@ -28,6 +29,7 @@ class Visit:
     caller: Caller
     access: Access
     commands: Commands
+    vex: VexTrust
 
     @property
     def database(self) -> Database:
@@ -48,6 +50,7 @@ class Browsing:
 
     access: Access
     commands: Commands
+    vex: VexTrust
 
     def page(self, show: Page) -> Handler:
         """Make the handler of a page: who may not read is sent to log in."""
@@ -85,7 +88,7 @@ class Browsing:
         return serve
 
     def _visit(self, request: web.Request, caller: Caller) -> Visit:
-        return Visit(request=request, caller=caller, access=self.access, commands=self.commands)
+        return Visit(request=request, caller=caller, access=self.access, commands=self.commands, vex=self.vex)
 
 
 def show_problem(request: web.Request, problem: Problem) -> web.Response:

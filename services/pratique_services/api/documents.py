@@ -27,6 +27,7 @@ def _shown_as(name: str) -> msgspec.Meta:
 
 
 Finding = Annotated[Mapping[str, Any], _shown_as("Finding")]
+Suppressed = Annotated[Mapping[str, Any], _shown_as("Suppressed")]
 Package = Annotated[Mapping[str, Any], _shown_as("Package")]
 Verdict = Annotated[Mapping[str, Any], _shown_as("Verdict")]
 _Counts = Annotated[Mapping[str, int], msgspec.Meta(description="Findings by severity word.")]
@@ -99,12 +100,13 @@ class Notification(Document, frozen=True, kw_only=True):
 
 
 class DecisionSummary(Document, frozen=True, kw_only=True):
-    """The verdict that stands, and what it came from. `announced`: all its actions were performed."""
+    """The verdict that stands, and what it came from. `announced`: all its actions were performed; `age_s`: for how many seconds it has stood."""
 
     id: str
     verdict: Verdict
     counts: _Counts
     decided_at: dt.datetime
+    age_s: float
     feed_snapshot: str | None
     inventory_digest: str | None
     announced: bool
@@ -168,12 +170,17 @@ class Images(Document, frozen=True, kw_only=True):
 
 
 class Findings(Document, frozen=True, kw_only=True):
-    """Findings of an image: worst first, those that an update ends before the others. `summary` counts all of them, filtered or not."""
+    """Findings of an image: worst first, those that an update ends before the others. `summary` counts all that count, filtered or not.
+
+    `suppressed` are those that VEX takes away, where they were asked for; `suppressed_total` counts them always.
+    """
 
     reference: str
     digest: str
     summary: _Counts
+    suppressed_total: int
     findings: tuple[Finding, ...]
+    suppressed: tuple[Suppressed, ...]
     next: _Next
 
 
@@ -354,6 +361,7 @@ def _decision_fields(decision: DecisionRow) -> dict[str, Any]:
         "verdict": verdict_document(decision.verdict),
         "counts": decision.counts,
         "decided_at": decision.created_at,
+        "age_s": max(0.0, (utc_now() - decision.created_at).total_seconds()),
         "feed_snapshot": decision.feed_snapshot,
         "inventory_digest": decision.inventory_digest,
         "announced": decision.announced_at is not None,

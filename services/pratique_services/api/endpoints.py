@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from pratique.errors import MissingError
 from pratique.findings import count_by_severity
-from pratique.reports.json import finding_document, package_document, render_json
+from pratique.reports.json import finding_document, package_document, render_json, suppressed_document
 from pratique.storage.audit import load_audit
 from pratique.storage.decisions import load_actions, load_decision
 from pratique.storage.engine import Database
-from pratique.storage.findings import load_findings
 from pratique.storage.queries import AffectedImage, list_affected_images, list_images, load_scan_attempts
 from pratique.storage.scans import ScanRow
+from pratique.vex.trust import VexTrust
 from pratique_services.api import documents
 from pratique_services.api.access import Caller
 from pratique_services.api.commands import Commands
@@ -28,7 +28,7 @@ from pratique_services.api.inputs import (
     WhereQuery,
     parse_reference,
 )
-from pratique_services.api.lookup import load_artifact_kind, load_contents, load_known, load_report, load_scanned
+from pratique_services.api.lookup import load_artifact_kind, load_contents, load_judged, load_known, load_report, load_scanned
 from pratique_services.api.paging import (
     AffectedKey,
     FindingKey,
@@ -44,11 +44,12 @@ from pratique_services.api.paging import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request: who asks, and what with."""
+    """One request: who asks, and what with. `vex` takes findings away."""
 
     caller: Caller
     database: Database
     commands: Commands
+    vex: VexTrust
 
 
 async def read_status(call: Call, asked: OfImage) -> documents.Status:
@@ -71,15 +72,19 @@ async def read_findings(call: Call, asked: FindingsQuery) -> documents.Findings:
     """Answer a page of an image's findings."""
     reference, after = parse_reference(asked.reference), decode_cursor(asked.after, FindingKey)
     async with call.database.reading() as session:
-        _, digest = await load_scanned(session, reference)
-        findings = await load_findings(session, digest)
-    wanted = [finding for finding in findings if asked.severity in {None, str(finding.severity)}]
+        status, digest = await load_scanned(session, reference)
+        judged, _ = await load_judged(session, status, digest, call.vex)
+    suppressed = {one.finding: one for one in judged.suppressed}
+    listed = suppressed if asked.suppressed else judged.findings
+    wanted = [finding for finding in listed if asked.severity in {None, str(finding.severity)}]
     page = page_of(wanted, finding_key, after=after, limit=asked.limit)
     return documents.Findings(
         reference=str(reference),
         digest=digest,
-        summary=count_by_severity(findings),
-        findings=tuple(map(finding_document, page.items)),
+        summary=count_by_severity(judged.findings),
+        suppressed_total=len(suppressed),
+        findings=() if asked.suppressed else tuple(map(finding_document, page.items)),
+        suppressed=tuple(suppressed_document(suppressed[finding]) for finding in page.items) if asked.suppressed else (),
         next=page.next,
     )
 
@@ -105,7 +110,7 @@ async def read_report(call: Call, asked: OfImage) -> bytes:
     reference = parse_reference(asked.reference)
     async with call.database.reading() as session:
         status, digest = await load_scanned(session, reference)
-        report = await load_report(session, reference, digest, status.decision.verdict if status.decision else None)
+        report = await load_report(session, reference, status, digest, call.vex)
     return await asyncio.to_thread(render_json, report)  # some reports have tens of thousands of lines; others wait for the loop
 
 

@@ -20,21 +20,22 @@ from pratique.oci.reference import Reference
 from pratique.reports.report import Report
 from pratique.storage.audit import AuditRow, load_audit
 from pratique.storage.decisions import load_previous_digest
-from pratique.storage.findings import load_findings
 from pratique.storage.images import load_image
 from pratique.storage.queries import StatusView, load_scan_attempts
 from pratique.storage.scans import ScanRow
+from pratique.vex.trust import VexTrust
 from pratique_services.api import views, words
 from pratique_services.api.browsing import Visit, see_other
 from pratique_services.api.commands import is_releasable
 from pratique_services.api.inputs import ImagePageQuery, parse_input, parse_reference
-from pratique_services.api.lookup import load_artifact_kind, load_known, load_report
+from pratique_services.api.lookup import load_artifact_kind, load_judged, load_known, load_report
 from pratique_services.api.paging import FindingKey, decode_cursor, finding_key, page_of
 from pratique_services.api.views import Change, image_path
 
 _FINDINGS_SIZE = 50
 _LINES = 20
 _ADVICE = 8
+_SUPPRESSED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ async def show_image(visit: Visit) -> web.StreamResponse:
         status = await load_known(session, reference)
         if reference.digest is None and status.digest is not None:
             return see_other(image_path(status.host, status.repository, digest=status.digest))
-        loaded = await _load(session, reference, status)
+        loaded = await _load(session, reference, status, visit.vex)
     wanted = [finding for finding in loaded.findings if query.severity in {None, str(finding.severity)}]
     page = page_of(wanted, finding_key, after=after, limit=_FINDINGS_SIZE)
     path = image_path(status.host, status.repository, digest=status.digest, tag=status.tag)
@@ -75,11 +76,11 @@ async def show_image(visit: Visit) -> web.StreamResponse:
     return visit.show("image.html", {**await _describe(visit, reference, loaded), **links, "findings": shown})
 
 
-async def _load(session: AsyncSession, reference: Reference, status: StatusView) -> _Loaded:
+async def _load(session: AsyncSession, reference: Reference, status: StatusView, vex: VexTrust) -> _Loaded:
     digest = status.digest
     report = attempts = None
     if digest is not None and await load_image(session, digest) is not None:
-        report = await load_report(session, reference, digest, status.decision.verdict if status.decision else None)
+        report = await load_report(session, reference, status, digest, vex)
     if digest is not None:
         attempts = await load_scan_attempts(session, status.host, status.repository, digest=digest, limit=_LINES)
     name = f"{status.host}/{status.repository}"
@@ -88,13 +89,13 @@ async def _load(session: AsyncSession, reference: Reference, status: StatusView)
         status=status,
         artifact=await load_artifact_kind(session, status),
         report=report,
-        change=await _load_change(session, status, report) if report else None,
+        change=await _load_change(session, status, report, vex) if report else None,
         attempts=attempts or ((status.scan,) if status.scan else ()),
         audit=await load_audit(session, subject=subject, limit=_LINES),
     )
 
 
-async def _load_change(session: AsyncSession, status: StatusView, report: Report) -> Change | None:
+async def _load_change(session: AsyncSession, status: StatusView, report: Report, vex: VexTrust) -> Change | None:
     """Compare with what the tag pointed to before, where that was read as well."""
     tag = next(iter(status.tags), status.decision.tag if status.decision else None)
     owner = status.decision or status.scan
@@ -104,7 +105,7 @@ async def _load_change(session: AsyncSession, status: StatusView, report: Report
     if before is None or before == status.digest or await load_image(session, before) is None:
         return None
     path = image_path(status.host, status.repository, digest=before)
-    return views.make_change(tag, path, before, report.findings, await load_findings(session, before))
+    return views.make_change(tag, path, before, report.findings, (await load_judged(session, status, before, vex))[0].findings)
 
 
 async def _describe(visit: Visit, reference: Reference, loaded: _Loaded) -> dict[str, object]:
@@ -117,6 +118,7 @@ async def _describe(visit: Visit, reference: Reference, loaded: _Loaded) -> dict
         "support": words.support_line(eol_state(report.target.distribution)) if report else "",
         "package_count": len(report.packages) if report else 0,
         "answer": words.answer(status, artifact=loaded.artifact),
+        "cause": words.cause_lines(status.decision.cause) if status.decision else (),
         "newer_scan": words.newer_scan_line(status),
         "change": loaded.change,
         "advice": (await asyncio.to_thread(lambda: report.recommendations))[:_ADVICE] if report else (),
@@ -124,6 +126,10 @@ async def _describe(visit: Visit, reference: Reference, loaded: _Loaded) -> dict
         "coverage": loaded.coverage,
         "feeds": views.feed_rows(loaded.coverage) if loaded.coverage else (),
         "counts": count_by_severity(loaded.findings),
+        "exploited": views.exploited_names(loaded.findings),
+        "suppressed": tuple(map(views.suppressed_row, report.suppressed[:_SUPPRESSED])) if report else (),
+        "suppressed_total": len(report.suppressed) if report else 0,
+        "notes": report.notes[:_LINES] if report else (),
         "attempts": loaded.attempts,
         "scan_line": words.scan_line,
         "audit": loaded.audit,

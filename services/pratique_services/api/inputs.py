@@ -86,6 +86,9 @@ class FindingsQuery(OfImage, frozen=True, kw_only=True):
     """Which findings of an image."""
 
     severity: Annotated[SeverityWord, msgspec.Meta(description="Only findings of this severity.")] | None = None
+    suppressed: Annotated[
+        bool, msgspec.Meta(description="Those that VEX takes away, with their statements, instead of those that count.")
+    ] = False
     after: Cursor | None = None
     limit: Limit = 100
 

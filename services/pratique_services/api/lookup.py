@@ -13,13 +13,18 @@ from pratique.inventory.coverage import Coverage
 from pratique.inventory.eol import eol_state
 from pratique.inventory.inventory import Inventory
 from pratique.inventory.package import Distribution, InstalledPackage
+from pratique.oci.digest import Digest
 from pratique.oci.reference import Reference
+from pratique.policy.subject import Subject
 from pratique.policy.verdict import Verdict
 from pratique.reports.file_document import read_account
 from pratique.reports.report import ImageFiles, Report, Target, sorted_findings
-from pratique.storage.findings import load_coverage, load_findings
+from pratique.storage.evidence import load_evidence
 from pratique.storage.images import ARTIFACT_KIND, load_files, load_image, load_index_children, load_inventory
 from pratique.storage.queries import StatusView, load_status
+from pratique.storage.suppressing import load_statements
+from pratique.vex.applying import VexOutcome
+from pratique.vex.trust import VexTrust
 
 _MAX_DEPTH = 4  # indexes in indexes: one that names itself must end
 
@@ -73,12 +78,26 @@ async def load_contents(session: AsyncSession, digest: str) -> Contents:
     return Contents(packages=packages, platforms=tuple(dict.fromkeys(platforms)), distribution=distribution)
 
 
-async def load_report(session: AsyncSession, reference: Reference, digest: str, verdict: Verdict | None) -> Report:
+async def load_judged(session: AsyncSession, status: StatusView, digest: str, vex: VexTrust) -> tuple[VexOutcome, Coverage]:
+    """Load the findings of an image as they are judged, and its coverage."""
+    evidence = (await load_evidence(session, [digest]))[digest]
+    said = (await load_statements(session, [digest], vex))[digest]
+    return said.apply(evidence.findings, judged_subject(status, digest)), evidence.coverage
+
+
+def judged_subject(status: StatusView, digest: str) -> Subject:
+    """What the verdict on a digest in that place is about."""
+    tags = {*status.tags, status.decision.tag} if status.decision and status.decision.tag else {*status.tags}
+    return Subject(host=status.host, repository=status.repository, tags=tuple(sorted(tags)), digest=Digest.parse(digest))
+
+
+async def load_report(session: AsyncSession, reference: Reference, status: StatusView, digest: str, vex: VexTrust) -> Report:
     """Load everything that a report shows of an image."""
     contents = await load_contents(session, digest)
-    findings, coverage = await load_findings(session, digest), await load_coverage(session, digest)
-    report = make_report(str(reference), digest, contents, findings, coverage, verdict)
-    return replace(report, files=await _load_files(session, digest))
+    outcome, coverage = await load_judged(session, status, digest, vex)
+    verdict = status.decision.verdict if status.decision else None
+    report = make_report(str(reference), digest, contents, outcome.findings, coverage, verdict)
+    return replace(report, files=await _load_files(session, digest), suppressed=outcome.suppressed, notes=outcome.notes)
 
 
 def make_report(  # noqa: PLR0913, PLR0917

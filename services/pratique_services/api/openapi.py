@@ -121,5 +121,6 @@ def _report_schemas() -> dict[str, Any]:
     report = msgspec.json.decode(SCHEMA_PATH.read_bytes())
     properties = report["properties"]
     verdict = {**properties["verdict"], "type": "object"}
-    parts = {"Finding": properties["findings"]["items"], "Package": properties["packages"]["items"], "Verdict": verdict}
+    lists = {"Finding": "findings", "Suppressed": "suppressed", "Package": "packages"}
+    parts = {name: properties[listed]["items"] for name, listed in lists.items()} | {"Verdict": verdict}
     return {"Report": {key: value for key, value in report.items() if key not in {"$schema", "$id"}}} | parts

@@ -8,15 +8,13 @@ from urllib.parse import urlencode
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from pratique.reports.durations import duration
 from pratique.storage.queries import ImageSummary, list_affected_images, list_images, load_status, oldest_queued_age
 from pratique.storage.scans import load_scan
 from pratique.storage.text import utc_now
-from pratique_services.api import words
-from pratique_services.api.access import Access
 from pratique_services.api.answers import Problem
 from pratique_services.api.badge import render_badge
 from pratique_services.api.browsing import Browsing, Visit, see_other, show_problem
-from pratique_services.api.commands import Commands
 from pratique_services.api.endpoints import affected_cursor, vulnerability_name
 from pratique_services.api.image_page import show_image
 from pratique_services.api.inputs import ImagesQuery, OfImage, WhereQuery, parse_input, parse_query, parse_reference
@@ -29,9 +27,8 @@ _LIST_SIZE = 25
 _STATUSES = ("pass", "fail", "incomplete", "queued", "running", "failed")
 
 
-def add_pages(app: web.Application, access: Access, commands: Commands) -> None:
+def add_pages(app: web.Application, browsing: Browsing) -> None:
     """Add the pages, and a page for everything that is not there."""
-    browsing = Browsing(access=access, commands=commands)
     add_rendering(app)
     add_sessions(app, browsing)
     app.router.add_get("/", browsing.page(_show_images))
@@ -59,7 +56,7 @@ async def _show_images(visit: Visit) -> web.StreamResponse:
         "is_first": query.after is None,
         "first": _address("/", filters),
         "next": _address("/", {**filters, "after": page.next}) if page.next else None,
-        "waiting": words.duration(waiting) if waiting else "",
+        "waiting": duration(waiting) if waiting else "",
     }
     return visit.show("images.html", context)
 

@@ -24,9 +24,10 @@ _KeyT = TypeVar("_KeyT", bound=tuple[int | str, ...])
 
 
 class FindingKey(NamedTuple):
-    """The order of findings: worst first, those that an update ends before the others, then by name."""
+    """The order of findings: worst first, of equal ones what is known to be exploited, then those that an update ends, then by name."""
 
     descending_severity: int
+    is_not_exploited: bool
     has_no_fix: bool
     name: str
     rest: str
@@ -70,7 +71,8 @@ def page_of(items: Iterable[_ItemT], key: Callable[[_ItemT], _KeyT], *, after: _
 def finding_key(finding: Finding) -> FindingKey:
     """Make a finding's key."""
     rest = (finding.id, finding.kind, finding.package, finding.installed, finding.path, finding.layer, finding.title)
-    return FindingKey(-finding.severity, not finding.is_fixable, finding.id[:_KEY_CHARACTERS], _hash(rest))
+    is_not_exploited = finding.exploited_since is None
+    return FindingKey(-finding.severity, is_not_exploited, not finding.is_fixable, finding.id[:_KEY_CHARACTERS], _hash(rest))
 
 
 def package_key(installed: InstalledPackage) -> PackageKey:

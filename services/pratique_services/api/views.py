@@ -10,15 +10,19 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pratique.findings import Finding, FindingKind
 from pratique.inventory.coverage import Coverage, FeedState
+from pratique.reports.durations import duration
+from pratique.reports.suppressed_lines import describe_statement
 from pratique.storage.decisions import ActionRow
 from pratique.storage.queries import ImageSummary
 from pratique.storage.scans import ScanRow
 from pratique.storage.text import utc_now
+from pratique.vex.applying import SuppressedFinding
 from pratique_services.api import words
 
 _SHORT_DIGEST = 12  # hex digits: what other tools show
 _MAX_LINK = 2000
 _MAX_NAMES = 8
+_TOLD_EPSS = 0.01  # nine of ten CVEs have less, which helps nobody to decide
 _OS_TYPES = frozenset({"deb", "apk", "rpm"})
 _WITHOUT_VERDICT = {"failed": "failed", "scanned": "none"}  # what is read and never judged is an artifact, or about to be judged
 
@@ -40,7 +44,7 @@ class ImageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingRow:
-    """A line of the findings. `link` is "" where there is none that is safe to follow."""
+    """A line of the findings. `link` is "" where there is none that is safe to follow, `epss` where exploitation is improbable."""
 
     severity: str
     name: str
@@ -55,6 +59,16 @@ class FindingRow:
     path: str
     title: str
     kind: str
+    exploited_since: str
+    epss: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressedRow:
+    """A finding that VEX takes away, and who says so: `reasons` in words, one a statement."""
+
+    finding: FindingRow
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +146,19 @@ def finding_row(finding: Finding) -> FindingRow:
         path=finding.path or "",
         title=finding.title,
         kind=str(finding.kind),
+        exploited_since=finding.exploited_since or "",
+        epss=f"{finding.epss:.0%}" if (finding.epss or 0) >= _TOLD_EPSS else "",
     )
+
+
+def exploited_names(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Name what is known to be exploited, each once, in the order given."""
+    return tuple(dict.fromkeys(finding.cve for finding in findings if finding.exploited_since is not None))
+
+
+def suppressed_row(suppressed: SuppressedFinding) -> SuppressedRow:
+    """Make a line of the findings that VEX takes away."""
+    return SuppressedRow(finding=finding_row(suppressed.finding), reasons=tuple(map(describe_statement, suppressed.statements)))
 
 
 def package_name(purl: str | None) -> str:
@@ -161,7 +187,7 @@ def feed_row(feed: FeedState) -> FeedRow:
     return FeedRow(
         name=feed.name,
         updated=words.moment(updated) if updated else feed.updated,
-        age=words.duration((utc_now() - updated).total_seconds()) if updated else "unknown age",
+        age=duration((utc_now() - updated).total_seconds()) if updated else "unknown age",
         is_stale=updated is None or utc_now() - updated > dt.timedelta(days=words.STALE_FEED_DAYS),
     )
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pratique.inventory.eol import EolState
+from pratique.policy.cause import describe_change, parse_cause
 from pratique.policy.verdict import Verdict, VerdictStatus
+from pratique.reports.durations import duration
 from pratique.storage.queries import StatusView
 from pratique.storage.scans import ScanRow
 from pratique.storage.text import utc_now
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_STEPS = ((2 * _DAY, _DAY, "days"), (2 * _HOUR, _HOUR, "h"), (2 * _MINUTE, _MINUTE, "min"), (0, 1, "s"))
 STALE_FEED_DAYS = 7  # feeds of distributions change every day or two; policy decides what to do about it
 
 
@@ -88,11 +90,13 @@ def newer_scan_line(status: StatusView) -> str:
             return f"A newer scan is {scan_line(scan)}. Until it is judged this verdict stands."
 
 
-def duration(seconds: float) -> str:
-    """Say how long, in one unit."""
-    whole = max(0, int(seconds))
-    unit, word = next((unit, word) for least, unit, word in _STEPS if whole >= least)
-    return f"{whole // unit} {word}"
+def cause_lines(stored: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Say what newer advisories changed, one line a change; nothing where the verdict is on a scan."""
+    cause = parse_cause(stored)
+    if cause is None:
+        return ()
+    more = (f"and {cause.more} more",) if cause.more > 0 else ()
+    return (*map(describe_change, cause.changes), *more)
 
 
 def moment(time: dt.datetime) -> str:

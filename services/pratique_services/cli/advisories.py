@@ -6,13 +6,20 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pratique.advisories.compiler import EPSS, KEV, compile_database
+from pratique.advisories.contents import DatabaseContents, read_contents
 from pratique.advisories.database import AdvisoryDatabase
 from pratique.errors import SettingsError
+from pratique.reports.durations import duration
+from pratique.reports.printable import printable
 from pratique_services.cli.main import EXIT_OK, EXIT_UNFINISHED
+
+_NAME = 16  # columns: no feed of ours has a longer name
 
 
 def build(options: argparse.Namespace) -> int:
@@ -45,15 +52,39 @@ def status(options: argparse.Namespace) -> int:
         from pratique_services.cli.feeds import print_status
 
         return print_status(options.mirror, options.format)
-    path = options.advisories or os.environ.get("PRATIQUE_ADVISORIES")
+    path = options.file or os.environ.get("PRATIQUE_ADVISORIES")
     if not path:
-        raise SettingsError("which database? give --advisories FILE or set PRATIQUE_ADVISORIES")
+        raise SettingsError("which database? give FILE or set PRATIQUE_ADVISORIES")
     with AdvisoryDatabase.open(Path(path)) as database:
-        document = {"digest": str(database.digest), "feeds": [{"name": feed.name, "updated": feed.updated} for feed in database.feeds]}
+        digest = database.digest
+    contents = read_contents(Path(path))
     if options.format == "json":
-        print(json.dumps(document, indent=2))
+        print(json.dumps({"digest": str(digest), **asdict(contents)}, indent=2))
         return EXIT_OK
-    print(f"{document['digest']}")
-    for feed in database.feeds:
-        print(f"{feed.name:<16} newest advisory {feed.updated}")
+    print(digest)
+    for line in contents_lines(contents, now=datetime.now(UTC)):
+        print(line)
     return EXIT_OK
+
+
+def contents_lines(contents: DatabaseContents, *, now: datetime) -> Iterator[str]:
+    """How much a database has, and a line a feed, of 80 columns at most."""
+    yield f"{contents.advisories} advisories, {contents.affected} affected packages"
+    yield f"{'feed':<{_NAME}} {'newest':<16} {'age':>8} {'records':>9}"
+    for feed in contents.feeds:
+        newest = printable(feed.updated)[:16].replace("T", " ") or "-"
+        kind = "" if feed.is_matched else _kind(feed.name)
+        notes = ", ".join(note for note in (kind, f"{feed.skipped} skipped" if feed.skipped else "") if note)
+        yield f"{printable(feed.name)[:_NAME]:<{_NAME}} {newest:<16} {_age(feed.updated, now):>8} {feed.records:>9}  {notes}".rstrip()
+
+
+def _kind(feed: str) -> str:
+    return "exploitation" if feed in {KEV, EPSS} else "severities"
+
+
+def _age(moment: str, now: datetime) -> str:
+    try:
+        time = datetime.fromisoformat(moment)
+    except ValueError:
+        return "-"
+    return duration((now - (time if time.tzinfo else time.replace(tzinfo=UTC))).total_seconds())

@@ -16,6 +16,7 @@ from pratique.errors import InvalidPolicy, SettingsError
 from pratique.findings import Finding, Severity
 from pratique.inventory.coverage import Coverage
 from pratique.inventory.eol import eol_findings
+from pratique.inventory.eol_dates import EolDates
 from pratique.inventory.package import Distribution, InstalledPackage, Package
 from pratique.oci.digest import Digest
 from pratique.oci.reference import Reference
@@ -56,11 +57,12 @@ class Judge:
         Raises SettingsError for a policy that cannot be read; with `--vex oci` what a registry raises.
         """
         matched, matching = _match(self.database, [installed.package for installed in found.packages if installed.owned_by is None])
-        findings = sorted_findings((*_placed(matched, found.packages), *_eol(found.distributions)))
+        dates = self.database.eol_dates if self.database else None
+        findings = sorted_findings((*_placed(matched, found.packages), *_eol(found.distributions, dates)))
         judged = self._apply_vex(self.vex, findings, found) if self.vex else None
         standing = judged.findings if judged else findings
         coverage = found.coverage.with_items(matching.items, matching.feeds)
-        target = describe_target(self.options.target, found)
+        target = describe_target(self.options.target, found, dates)
         verdict = _judge(self.options, standing, coverage, target)
         return Report(
             target=target,
@@ -108,8 +110,8 @@ def _placed(findings: tuple[Finding, ...], packages: Sequence[InstalledPackage])
     return placed
 
 
-def _eol(distributions: Sequence[Distribution]) -> list[Finding]:
-    found = [finding for distribution in distributions for finding in eol_findings(distribution)]
+def _eol(distributions: Sequence[Distribution], dates: EolDates | None) -> list[Finding]:
+    found = [finding for distribution in distributions for finding in eol_findings(distribution, dates=dates)]
     return list(dict.fromkeys(found))
 
 

@@ -154,21 +154,28 @@ def _add_advisories(commands: _Commands) -> None:
     build.add_argument("--ecosystem", action="append", metavar="NAME", help="only this one; may be repeated")
     build.set_defaults(command="advisories:build")
     status = group.add_parser("status", help="which feeds are in it, how many advisories, how old")
-    status.add_argument("--advisories", type=Path, metavar="FILE", help="compiled database (default: PRATIQUE_ADVISORIES)")
+    status.add_argument("file", type=Path, nargs="?", metavar="FILE", help="compiled database (default: PRATIQUE_ADVISORIES)")
     status.add_argument(
         "--mirror", type=Path, metavar="DIR", help="tell of the feeds in this mirror folder instead: age, records, last error"
     )
     status.add_argument("--format", choices=("table", "json"), default="table")
     status.set_defaults(command="advisories:status")
-    push = group.add_parser("push", help="store the database in a registry, for sites that reach nothing else")
-    push.add_argument("--advisories", type=Path, metavar="FILE", help="compiled database (default: PRATIQUE_ADVISORIES)")
-    push.set_defaults(command="advisory_artifacts:push")
+    push = group.add_parser("push", help="store the database in a registry, signed, for sites that reach nothing else")
     pull = group.add_parser("pull", help="fetch a database that was pushed; FILE is replaced only by a valid one")
-    pull.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
-    pull.set_defaults(command="advisory_artifacts:pull")
     for parser in (push, pull):
         parser.add_argument("reference", metavar="REF", help="host/repo:tag")
         parser.add_argument("--plain-http", action="store_true", help="speak http to the registry")
+    push.add_argument("file", type=Path, nargs="?", metavar="FILE", help="compiled database (default: PRATIQUE_ADVISORIES)")
+    push.add_argument(
+        "--key", type=Path, metavar="FILE", help="private key (cosign.key) to sign it with (its password: PRATIQUE_KEY_PASSWORD)"
+    )
+    push.set_defaults(command="advisory_artifacts:push")
+    pull.add_argument("file", type=Path, metavar="FILE", help="where it is put")
+    pull.add_argument(
+        "--verify-key", action="append", type=Path, default=[], metavar="FILE",
+        help="public key (cosign.pub): refuse what it did not sign; may be repeated, and one of them has to have signed",
+    )  # fmt: skip
+    pull.set_defaults(command="advisory_artifacts:pull")
 
 
 def _add_update(group: _Commands) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pratique.inventory.eol import eol_state
+from pratique.inventory.eol_dates import EolDates
 from pratique.reports.report import Report, Target
 from pratique_services.cli.target_inventory import TargetInventory
 
@@ -22,10 +23,10 @@ class InventoryReporter:
         )
 
 
-def describe_target(text: str, found: TargetInventory) -> Target:
-    """What a report says of a target itself; `text` is what the user named it."""
+def describe_target(text: str, found: TargetInventory, dates: EolDates | None = None) -> Target:
+    """What a report says of a target itself; `text` is what the user named it, `dates` are those of `eol_state`."""
     distribution = found.distributions[0] if found.distributions else None
-    state = eol_state(distribution)
+    state = eol_state(distribution, dates=dates)
     return Target(
         reference=text.encode("utf-8", "backslashreplace").decode(),  # a path may hold any bytes
         digest=found.digest,

@@ -52,7 +52,7 @@ async def serve(names: Sequence[str], settings: Settings, beside: Companion | No
     chosen = [SERVICES[name] for name in names]
     async with open_resources(settings) as resources:
         app = web.Application()
-        add_operations_routes(app, resources.checks)
+        add_operations_routes(app, resources.checks, resources.notes)
         for service in chosen:
             if service.mount is not None:
                 service.mount(app, resources)

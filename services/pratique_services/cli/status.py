@@ -11,6 +11,7 @@ from typing import Any
 
 from pratique.errors import MissingError, PratiqueError, UnavailableError
 from pratique.oci.reference import Reference
+from pratique.reports.durations import duration
 from pratique.reports.printable import printable
 from pratique_services.cli.main import EXIT_OK, EXIT_UNFINISHED, EXIT_VIOLATED
 from pratique_services.cli.server import ask
@@ -69,7 +70,9 @@ def _print(document: Mapping[str, Any]) -> None:
         print(f"decision: none, for this is no image, but: {printable(artifact)}" if artifact else "decision: none yet")
         return
     verdict = decision["verdict"]
-    print(f"decision: {verdict['status']} by policy {verdict['policy']} at {decision['decided_at']}")
+    print(f"decision: {verdict['status']} by policy {verdict['policy']} at {decision['decided_at']}, {duration(decision['age_s'])} ago")
+    if (document.get("scan") or {}).get("state") in {"queued", "running"}:
+        print("          it stands until the scan above is judged")
     for reason in verdict["reasons"]:
         print(f"          - {printable(reason['message'])}")
     for action in document["actions"]:

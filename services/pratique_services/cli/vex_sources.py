@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pratique import __version__
-from pratique.errors import InputError, LimitExceeded, MissingError, PratiqueError, RefusedError, SettingsError, UnavailableError
+from pratique.errors import InputError, PratiqueError, SettingsError
 from pratique.inventory.analyzers._wording import one_line
 from pratique.oci.digest import Digest
 from pratique.oci.manifest import Platform
 from pratique.oci.reference import Reference
 from pratique.registry.local_files import read_file
+from pratique.runtime.vex_files import find_vex_files, read_vex_file
 from pratique.vex.cyclonedx import bom_links
-from pratique.vex.limits import MAX_VEX_BYTES
 from pratique.vex.matching import VexImage
-from pratique.vex.reading import read_vex
 from pratique.vex.statement import VexDocument
 from pratique_services.cli.target_inventory import TargetInventory
 from pratique_services.cli.targets import LOCAL, SBOM
@@ -28,10 +26,6 @@ if TYPE_CHECKING:
     from pratique.signing.keys import VerifyingKey
 
 OCI = "oci"
-MAX_FILES = 1_000  # of one folder: protects time
-MAX_FOLDER_BYTES = 256 * 1024 * 1024  # of all its documents: protects memory and time
-_SUFFIX = ".json"
-_MAX_KEY_BYTES = 16 * 1024  # a key file has under 1 kB
 _MAX_PROBLEM = 500
 
 
@@ -71,38 +65,16 @@ def describe_image(options: argparse.Namespace, found: TargetInventory) -> VexIm
 
 
 def _read_local(path: Path) -> tuple[VexDocument, ...]:
-    return tuple(_read_folder(path)) if path.is_dir() else (_read_file(path, one_line(str(path))),)
-
-
-def _read_file(path: Path, name: str, limit: int = MAX_VEX_BYTES) -> VexDocument:
-    try:
-        content = read_file(path, limit)
-    except (MissingError, RefusedError, UnavailableError) as error:
-        raise SettingsError(f"cannot read the VEX document {error}") from error
-    try:
-        return read_vex(content, name)
-    except InputError as error:
-        raise type(error)(f"VEX document {name}: {error}") from error
+    return tuple(_read_folder(path)) if path.is_dir() else (read_vex_file(path),)
 
 
 def _read_folder(folder: Path) -> Iterator[VexDocument]:
     """All documents below a folder, by path. One that cannot be read says nothing, and is told: nobody named it."""
-    left = MAX_FOLDER_BYTES
-    for number, path in enumerate(sorted(_files(folder))):
-        name = one_line(str(path))
-        if number >= MAX_FILES or left <= 0:
-            raise LimitExceeded(f"VEX folder {one_line(str(folder))}: more than {MAX_FILES} files or {MAX_FOLDER_BYTES} bytes: name fewer")
+    for path in find_vex_files(folder):
         try:
-            left -= path.stat().st_size
-            yield _read_file(path, name)
-        except (PratiqueError, OSError) as error:
-            yield _unread(name, str(error))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Files that may be documents; links to folders are not followed, which could go round in circles."""
-    for root, _, names in os.walk(folder):
-        yield from (Path(root, name) for name in names if name.endswith(_SUFFIX))
+            yield read_vex_file(path)
+        except PratiqueError as error:
+            yield _unread(one_line(str(path)), str(error))
 
 
 def _unread(source: str, problem: str) -> VexDocument:
@@ -116,18 +88,9 @@ def _check_attached(options: argparse.Namespace) -> tuple[VerifyingKey, ...]:
         raise SettingsError(
             f"--vex {OCI} needs --vex-key FILE: whoever may push can attach VEX, so only what a key signed that you trust is applied"
         )
-    return tuple(map(_load_key, options.vex_key))
+    from pratique_services.cli.key_files import load_verifying_key  # a twentieth of a second, for attached documents alone
 
-
-def _load_key(path: Path) -> VerifyingKey:
-    from pratique.signing.keys import VerifyingKey  # a twentieth of a second, for attached documents alone
-
-    try:
-        return VerifyingKey.parse(read_file(path, _MAX_KEY_BYTES))
-    except (MissingError, RefusedError, UnavailableError) as error:
-        raise SettingsError(f"cannot read the key {error}") from error
-    except InputError as error:
-        raise SettingsError(f"key file {path}: {error}") from error
+    return tuple(map(load_verifying_key, options.vex_key))
 
 
 async def _fetch_attached(options: argparse.Namespace, digests: Sequence[Digest], keys: Sequence[VerifyingKey]) -> tuple[VexDocument, ...]:

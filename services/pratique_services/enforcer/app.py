@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from pratique.deciding.decider import Decider
 from pratique.messages import InventoryRecorded
 from pratique.policy.policy import PolicyDocument
 from pratique.policy.verdict import VerdictStatus
@@ -12,7 +13,6 @@ from pratique.runtime.key_files import load_keys
 from pratique.runtime.policy_file import load_policy
 from pratique.runtime.resources import Resources
 from pratique_services.enforcer.consumer import Enforcer
-from pratique_services.enforcer.deciding import Decider
 from pratique_services.enforcer.performing import Performer, require_keys
 
 _PREFETCH = 4

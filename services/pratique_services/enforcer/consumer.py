@@ -16,12 +16,14 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from pratique.deciding.decider import Case, Decider
 from pratique.errors import InputError, InvalidMessage, MissingError, RefusedError, UnavailableError
-from pratique.messages import InventoryRecorded, ReleaseRequested, parse_message
+from pratique.messages import DecisionRecorded, InventoryRecorded, ReleaseRequested, parse_message
 from pratique.messaging.interface import Delivery
 from pratique.oci.digest import Digest
 from pratique.runtime.logging import bound_correlation
 from pratique.runtime.metrics import ACTIONS, DECISIONS, PUSH_TO_DECISION
+from pratique.storage.advisory_state import StateRow, hold_state
 from pratique.storage.audit import record_audit
 from pratique.storage.decisions import (
     ActionRow,
@@ -36,8 +38,7 @@ from pratique.storage.decisions import (
 )
 from pratique.storage.engine import Database
 from pratique.storage.images import load_image
-from pratique.storage.scans import load_scan
-from pratique_services.enforcer.deciding import Decider
+from pratique.storage.scans import ScanRow, load_scan
 from pratique_services.enforcer.performing import Performer, Skipped, require_ready
 
 MAX_ACTION_S = (
@@ -65,10 +66,14 @@ class Enforcer:
             match message:
                 case InventoryRecorded():
                     decision = await self._decide(message.scan_id)
+                case DecisionRecorded():
+                    decision = await self._load_decision(message.decision_id)
                 case ReleaseRequested():
                     decision = await self._plan_release(message)
                 case _:
-                    raise InvalidMessage(f"expected inventory.recorded or release.requested, got {type(message).__name__}")
+                    raise InvalidMessage(
+                        f"expected inventory.recorded, decision.recorded or release.requested, got {type(message).__name__}"
+                    )
             if decision is not None:
                 await self._perform_all(decision)
 
@@ -82,12 +87,18 @@ class Enforcer:
             if image is not None and image.kind == "artifact":
                 _log.info("decision.passed_over", scan_id=scan_id, reason="not an image")
                 return None
-            decision = await self.decider.decide(session, scan, Digest.parse(scan.image_digest))
+            state = await hold_state(session)  # no change of advisories comes between the reading of matches and the decision
+            judgements = await self.decider.judge(session, [as_case(scan, scan.image_digest, state)])
+            (decision,) = await self.decider.adopt(session, judgements)
         if decision.created:
             DECISIONS.labels(verdict=str(decision.verdict.status)).inc()
             PUSH_TO_DECISION.observe((dt.datetime.now(dt.UTC) - scan.created_at).total_seconds())
             _log.info("decision.taken", decision_id=decision.id, verdict=str(decision.verdict.status), repository=decision.repository)
         return decision
+
+    async def _load_decision(self, decision_id: str) -> DecisionRow | None:
+        async with self.database.reading() as session:
+            return await load_decision(session, decision_id)
 
     async def _plan_release(self, message: ReleaseRequested) -> DecisionRow | None:
         async with self.database.transaction() as session:
@@ -164,3 +175,16 @@ class Enforcer:
             )
         ACTIONS.labels(kind=action.kind, outcome=outcome).inc()
         _log.info("action.performed", kind=action.kind, outcome=outcome, detail=detail)
+
+
+def as_case(scan: ScanRow, image_digest: str, state: StateRow | None) -> Case:
+    """What to judge after a scan, with the advisories that the fleet is at."""
+    return Case(
+        scan_id=scan.scan_id,
+        repository_id=scan.repository_id,
+        host=scan.host,
+        repository=scan.repository,
+        tag=scan.tag,
+        digest=Digest.parse(image_digest),
+        feed_snapshot=scan.feed_snapshot if state is None else state.digest,
+    )

@@ -24,7 +24,7 @@ async def run(resources: Resources) -> None:
     async with aiohttp.ClientSession() as session:
         notifier = Notifier(
             database=resources.database,
-            composer=Composer(settings=settings, document=load_policy(settings)),
+            composer=Composer(settings=settings, document=load_policy(settings), vex=resources.vex),
             addresses={channel.name: channel.url for channel in settings.channels},
             retry=settings.retry,
             session=session,

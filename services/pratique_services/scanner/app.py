@@ -12,10 +12,12 @@ from pratique.runtime.consuming import counted
 from pratique.runtime.decryption_keys import load_decryption_keys
 from pratique.runtime.layer_pool import LayerPool
 from pratique.runtime.resources import Resources
+from pratique.runtime.vex_files import load_vex_keys
 from pratique.scanning import FileScope, LayerAccess, Scanner
 from pratique_services.scanner.consumer import ScanWorker, worker_name
 from pratique_services.scanner.layer_store import DatabaseLayerStore
 from pratique_services.scanner.recording import Recorder
+from pratique_services.scanner.vex import VexRecorder
 
 
 async def run(resources: Resources) -> None:
@@ -38,6 +40,7 @@ async def run(resources: Resources) -> None:
             settings=settings.scanner,
             name=worker_name(),
             wake=resources.relay.wake,
+            vex=VexRecorder(database=resources.database, keys=load_vex_keys(settings.vex)),
         )
         prefetch = dict.fromkeys(SCAN_QUEUES, 1) | {SCAN_QUEUES[0]: settings.scanner.concurrency}
         await run_together(resources.broker.consume(queue, counted(worker.consume), prefetch=prefetch[queue]) for queue in SCAN_QUEUES)

@@ -43,6 +43,7 @@ from pratique.storage.scans import (
     release_scan,
 )
 from pratique_services.scanner.recording import Recorder
+from pratique_services.scanner.vex import VexRecorder
 
 MISSING_ATTEMPTS = 3  # so often must a registry say that something is not there: some know it only a moment after they announced it
 
@@ -55,7 +56,7 @@ class _LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanWorker:
-    """Performs scans. `name` is unique to the process: leases are held in it. `wake` tells the outbox relay of a commit."""
+    """Performs scans. `name` is unique to the process: leases are held in it. `wake` tells the outbox relay of a commit. Without `vex` no attachment is read."""
 
     database: Database
     registries: Registries
@@ -64,6 +65,7 @@ class ScanWorker:
     settings: ScannerSettings
     name: str
     wake: Callable[[], None]
+    vex: VexRecorder | None = None
 
     async def consume(self, delivery: Delivery) -> None:
         """Do one delivery; returns when the scan is recorded, or has nothing left to do.
@@ -146,6 +148,8 @@ class ScanWorker:
         source = RegistrySource(self.registries.client(job.host), job.reference)
         inspection = await self.scanner.inspect(source, root=job.digest)
         snapshot = await self.recorder.record(job.digest, inspection)
+        if self.vex is not None:
+            await self.vex.record(source, job.reference, inspection, job.correlation_id)
         await self._finish(job, job.digest, inspection, snapshot)
 
     async def _finish(self, job: ScanJob, digest: Digest, inspection: Inspection, snapshot: str | None) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.advisories.coverage import matching_coverage, no_matching
+from pratique.advisories.database import AdvisoryDatabase
+from pratique.advisories.matching import match_singly
 from pratique.errors import PratiqueError
 from pratique.inventory.analyzers import ANALYZERS_KEY
 from pratique.inventory.coverage import Coverage, CoverageStatus
@@ -20,7 +22,9 @@ from pratique.oci.manifest import Descriptor, ImageConfig, Index
 from pratique.reports.file_document import account_document
 from pratique.runtime.advisory_file import AdvisoryFile
 from pratique.scanning import InspectedImage, Inspection
+from pratique.storage.advisory_state import UNPLACED, begin_state
 from pratique.storage.engine import Database
+from pratique.storage.exploitations import exploits_of, record_exploits
 from pratique.storage.findings import record_coverage, record_inspections
 from pratique.storage.images import (
     ARTIFACT_KIND,
@@ -32,10 +36,14 @@ from pratique.storage.images import (
     record_image,
     record_inventory,
 )
+from pratique.storage.match_changes import PackageMatch
 from pratique.storage.matches import load_unmatched_packages, record_matches
 
 MATCHING = "matching"
 """The coverage section of advisory matching."""
+
+_PLACING_ATTEMPTS = 5  # while the advisor brings the fleet to a newer database, a scanner may have that one already, or the older one still
+_PLACING_SECONDS = 1.0
 
 
 class Recorder:
@@ -82,18 +90,35 @@ class Recorder:
         except PratiqueError as error:
             await self._record_coverage(digest, no_matching(str(error)))
             return None
-        snapshot = str(database.digest)
+        for attempt in range(1, _PLACING_ATTEMPTS + 1):
+            if await self._match_with(database, digest, inventory, is_last=attempt == _PLACING_ATTEMPTS):
+                break
+            await asyncio.sleep(_PLACING_SECONDS)
+            database = await asyncio.to_thread(self._advisories.current)
+        return str(database.digest)
+
+    async def _match_with(self, database: AdvisoryDatabase, digest: Digest, inventory: Inventory, *, is_last: bool) -> bool:
+        """Match what is not matched yet; False, and nothing is done, where the fleet is at another database and this is not the last attempt.
+
+        The last one is recorded all the same, and the advisor does it again: until then the image's coverage says so.
+        """
         async with self._database.reading() as session:
-            unmatched = await load_unmatched_packages(session, digest, snapshot)
-        fresh = await asyncio.to_thread(database.match_all, [package for _, package in unmatched])
+            unmatched = await load_unmatched_packages(session, digest)
         packages = [installed.package for installed in inventory.packages if installed.owned_by is None]
-        gaps = (await asyncio.to_thread(database.match_all, packages)).gaps
+        coverage = await asyncio.to_thread(lambda: matching_coverage(database, packages, database.match_all(packages).gaps))
+        found = await asyncio.to_thread(lambda: list(match_singly(database, (package for _, package in unmatched))))
         # what was left out for the number of findings stays unmatched: other images have those packages too
-        matches = [(row, findings) for (row, _), findings in zip(unmatched, fresh.findings, strict=False)]
+        matches = [
+            PackageMatch(package_id=row, findings=one.findings, gap=one.gap) for (row, _), one in zip(unmatched, found, strict=False)
+        ]
         async with self._database.transaction() as session:
-            await record_matches(session, snapshot, matches)
-            await record_coverage(session, digest, MATCHING, matching_coverage(database, packages, gaps))
-        return snapshot
+            state = await begin_state(session, database.digest, database.feeds)
+            is_placed = state.digest == str(database.digest)
+            if is_placed or is_last:
+                await record_matches(session, matches, position=state.position if is_placed else UNPLACED)
+                await record_exploits(session, exploits_of(database, (finding for match in matches for finding in match.findings)))
+                await record_coverage(session, digest, MATCHING, coverage)
+        return is_placed
 
     async def _record_coverage(self, digest: Digest, coverage: Coverage) -> None:
         async with self._database.transaction() as session:

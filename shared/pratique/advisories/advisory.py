@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
+
+_OTHER_UPDATE = re.compile(r"(?:RH|AL|RL|RX)[BE]A-")
 
 
 class EventKind(enum.StrEnum):
@@ -40,7 +43,7 @@ class Affected:
     `ecosystem` is OSV's name with release (`Debian:12`), `name` what its advisories call the package (`Package.matching_name`). `git_ranges` counts ranges of
     commits, which say nothing about versions. `state` is what the publisher means to do where no fix is stated, `note` its own word for that (`no-dsa`, `needed`).
     `architectures` are the only ones affected, in the ecosystem's spelling, empty for all; `module` is the only module stream (`nodejs:18`); `channel` names
-    the offer that has the fix where not everybody has it (`esm-infra`, `eus`).
+    the offer that has the fix where not everybody has it (`esm-infra`, `eus`). `words` and `vectors` are severities as in `Advisory`, of this package alone.
     """
 
     ecosystem: str
@@ -53,6 +56,8 @@ class Affected:
     architectures: tuple[str, ...] = ()
     module: str = ""
     channel: str = ""
+    words: tuple[str, ...] = ()
+    vectors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,8 @@ class Advisory:
     """What a publisher states about ranges of versions.
 
     `aliases` are the other names of the same flaw and the CVEs among `upstream`, CVEs first; `equals` is the part of them that means the very same
-    flaw, so without `upstream`, of which an update has many. `related` records are other flaws and are left out. `words` are the publisher's own severities, `vectors` CVSS vectors.
+    flaw, so without `upstream`, of which an update has many. `related` records are other flaws and are left out. `words` are the publisher's own severities, `vectors` CVSS vectors, both
+    of the flaw in all packages.
     Times are RFC 3339 in UTC, `published` may be empty.
     """
 
@@ -74,6 +80,11 @@ class Advisory:
     vectors: tuple[str, ...]
     affected: tuple[Affected, ...]
     published: str = ""
+
+    @property
+    def is_about_a_flaw(self) -> bool:
+        """Tell whether it is about security: updates of Red Hat and its rebuilds that fix bugs or add features (`RHBA-`, `ALEA-`) are not, unless they name a CVE."""
+        return not _OTHER_UPDATE.match(self.id) or any(name.startswith("CVE-") for name in self.aliases)
 
     @property
     def is_malware(self) -> bool:

@@ -2,7 +2,7 @@
 
 1. Every record of every ecosystem in the mirror is read once: its severity is noted for the CVE it names, and
    what it affects, if the ecosystem's versions can be ordered and it was asked for.
-2. Advisories that nobody rated in their own record take the worst severity noted for their CVEs.
+2. Each advisory gets all ratings noted for its CVEs; which one counts depends on the package, and is said in `ratings`.
 3. The rows are written in sorted order, so that the same mirror gives the same bytes (with the same SQLite), and the file replaces the old one at once.
 
 A malformed record is skipped, counted and named. A broken zip, or a feed most of whose records are malformed, ends the run and leaves the old file in place.
@@ -25,13 +25,14 @@ from pratique.advisories.exploitation import Forecast, KnownExploited, Skipped, 
 from pratique.advisories.mirror import MirrorLimits, MirrorRecord, list_ecosystems, read_records
 from pratique.advisories.naming import normal_name
 from pratique.advisories.osv import parse_advisory
-from pratique.advisories.severity import rate_own
+from pratique.advisories.severity import Scored, rate_entries, rate_own
 from pratique.advisories.sources import SOURCES, Source, SourceLimits
 from pratique.advisories.sources import Problem as SourceProblem
 from pratique.advisories.staging import FeedRow, Staging
 from pratique.advisories.statements import Statement, evaluate_statements
 from pratique.advisories.versions import base_ecosystem, scheme_of
 from pratique.errors import DatabaseUnavailable, InvalidAdvisory
+from pratique.inventory.eol_dates import load_dates
 from pratique.oci.digest import Digest
 
 VENDOR_FOLDER = "vendor"
@@ -131,7 +132,7 @@ def compile_database(
         for source in sources:
             run.read_source(source, mirror / VENDOR_FOLDER / source.name, wanted)
         run.read_exploitation(mirror)
-        advisories, affected = staging.write([_feed_row(feed) for feed in run.feeds])
+        advisories, affected = staging.write([_feed_row(feed) for feed in run.feeds], load_dates(mirror))
         digest, size = _publish(staging.result, output)
     return CompileReport(
         digest=digest, size=size, advisories=advisories, affected=affected, feeds=tuple(run.feeds), problems=tuple(run.problems)
@@ -245,11 +246,11 @@ class _Run:
 
     def _add(self, ecosystems: frozenset[str], advisory: Advisory, counts: dict[str, int]) -> None:
         """Note the advisory's severity, and what it says of packages of these ecosystems (without release)."""
-        rating = rate_own(advisory)
-        self.staging.add_rating(advisory, rating)
-        if not ecosystems:
+        own = rate_own(advisory)
+        self.staging.add_ratings(advisory, own)
+        if not ecosystems or not advisory.is_about_a_flaw:
             return
-        self.staging.add_advisory(advisory, rating)
+        self.staging.add_advisory(advisory, own)
         entries: dict[str, dict[str, list[Affected]]] = defaultdict(lambda: defaultdict(list))
         for entry in advisory.affected:  # a record that affects several ecosystems is in the zip of each
             if base_ecosystem(entry.ecosystem) in ecosystems:
@@ -261,8 +262,8 @@ class _Run:
 
     def _evaluate(
         self, advisory: Advisory, packages: dict[str, list[Affected]], counts: dict[str, int]
-    ) -> dict[str, tuple[Statement, ...]]:
-        rows: dict[str, tuple[Statement, ...]] = {}
+    ) -> dict[str, tuple[tuple[Statement, ...], tuple[Scored, ...]]]:
+        rows: dict[str, tuple[tuple[Statement, ...], tuple[Scored, ...]]] = {}
         for name, entries in packages.items():
             try:
                 statements, unreadable = evaluate_statements(entries)
@@ -278,7 +279,7 @@ class _Run:
                     f"{unreadable} ranges of {name} are bounded by what is no version there",
                 )
             if statements:
-                rows[name] = statements
+                rows[name] = statements, rate_entries(advisory.id, entries)
         return rows
 
     def _name_problem(self, ecosystem: str, record: str, reason: str) -> None:

@@ -5,37 +5,49 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 
+from pratique.advisories.ecosystem_parts import EcosystemPart, parts_of
 from pratique.advisories.gaps import GapList
-from pratique.advisories.grouping import Match, group_matches
+from pratique.advisories.grouping import Match, group_matches, without_cves
 from pratique.advisories.naming import normal_name
+from pratique.advisories.ratings import decode_ratings, rating_record, severity_of
 from pratique.advisories.schema import APPLICATION_ID, SCHEMA_VERSION
-from pratique.advisories.statements import Affection, StatementSet, decode_statements
+from pratique.advisories.statements import CLEARED, Affection, StatementSet, decode_statements
 from pratique.advisories.versions import SortKey, sort_key
 from pratique.errors import InvalidAdvisory, InvalidVersion, SettingsError
-from pratique.findings import Finding, FindingKind, Severity
+from pratique.findings import Finding, FindingKind, Rating, Severity
 from pratique.inventory.coverage import CoverageItem, FeedState
+from pratique.inventory.eol_dates import builtin_dates, decode_dates
 from pratique.inventory.package import Package
 from pratique.oci.digest import Digest
 
 _CACHED_PACKAGES = 8192  # names with their ranges, some 2 KB each; the kernel's is larger
 _CACHED_ADVISORIES = 8192
 MAX_FINDINGS = 200_000  # of one image: each is a row and a line of a report; protects memory against an image made of vulnerable packages
-_UNDIVIDED = frozenset({"VSCode"})  # OSV tells marketplaces apart, and an installed extension does not say where it came from
+_CACHED_ECOSYSTEMS = 1024  # of packages; an SBOM may name any
 _OPEN_ATTEMPTS = 5  # the file may be replaced while it is opened
 
-_AFFECTED = "SELECT advisory, statements FROM affected WHERE ecosystem = ? AND name = ?"
+_AFFECTED = "SELECT advisory, ecosystem, statements, ratings FROM affected WHERE name = ? AND ecosystem = ? ORDER BY advisory"
+_AFFECTED_IN = """
+SELECT advisory, ecosystem, statements, ratings FROM affected
+WHERE name = ? AND ecosystem IN (SELECT value FROM json_each(?)) ORDER BY advisory, ecosystem
+"""
+_IS_PUBLISHED = "SELECT 1 FROM advisory WHERE name = ?"
 _EXPLOIT = "SELECT kev, epss FROM exploit WHERE cve = ?"
-_ADVISORY = "SELECT name, aliases, equals, title, severity, severity_source, refs FROM advisory WHERE id = ?"
+_ADVISORY = """
+SELECT a.name, a.aliases, a.equals, a.title, a.ratings, o.ratings, a.refs FROM advisory AS a LEFT JOIN opinion AS o ON o.id = a.opinion WHERE a.id = ?
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +61,14 @@ class MatchResult:
     gaps: tuple[CoverageItem, ...]
 
 
+class _Said(NamedTuple):
+    """What one advisory says about one package: `own` are its ratings of this package, if it rates each apart."""
+
+    advisory: int
+    statements: StatementSet
+    own: tuple[Rating, ...]
+
+
 class AdvisoryDatabase:
     """Answers which advisories affect a package, in microseconds. Safe to share between threads; close it, or use it as a context manager."""
 
@@ -59,10 +79,13 @@ class AdvisoryDatabase:
         self.digest = digest
         with _translated():
             feeds = connection.execute("SELECT name, updated, ecosystems FROM feed WHERE matched ORDER BY name").fetchall()
+            eol = connection.execute("SELECT dates FROM eol").fetchone()
+            self.eol_dates = decode_dates(eol[0]) if eol else builtin_dates()
             self._severity_only = frozenset(name for (name,) in connection.execute("SELECT name FROM feed WHERE NOT matched"))
             self._ecosystems: dict[str, int] = dict(connection.execute("SELECT name, id FROM ecosystem"))
             self._spoken_of = {name: frozenset(_texts(ecosystems)) for name, _, ecosystems in feeds}
         self.feeds = tuple(FeedState(name=name, updated=updated) for name, updated, _ in feeds)
+        self._load_parts = lru_cache(maxsize=_CACHED_ECOSYSTEMS)(self._read_parts)
         self._load_affected = lru_cache(maxsize=_CACHED_PACKAGES)(self._read_affected)
         self._load_exploit = lru_cache(maxsize=_CACHED_ADVISORIES)(self._read_exploit)
         self._load_advisory = lru_cache(maxsize=_CACHED_ADVISORIES)(self._read_advisory)
@@ -107,8 +130,17 @@ class AdvisoryDatabase:
         return tuple(feed for feed in self.feeds if not asked.isdisjoint(self._spoken_of[feed.name]))
 
     def covers(self, ecosystem: str) -> bool:
-        """Tell whether it has advisories for an ecosystem, release included (`Debian:11`, `PyPI`)."""
-        return bool(self._numbers_of(ecosystem))
+        """Tell whether it has advisories for an ecosystem, release included (`Debian:11`, `PyPI`): in itself, or in a part of it that all its images have."""
+        return any(not part.channel for part in self._load_parts(ecosystem).values())
+
+    def publishes(self, advisory: str) -> bool:
+        """Tell whether an advisory of this id is in the database: one that was withdrawn is not."""
+        with self._lock, _translated():
+            return self._connection.execute(_IS_PUBLISHED, (advisory,)).fetchone() is not None
+
+    def exploit_of(self, cve: str) -> tuple[str, float | None]:
+        """Since when a CVE is known to be exploited (an ISO date, empty: it is not), and how probable that is within 30 days (None: no forecast)."""
+        return self._load_exploit(cve)
 
     def match(self, package: Package) -> tuple[Finding, ...]:
         """The findings of one package, worst first; none for an ecosystem that is not covered.
@@ -151,46 +183,62 @@ class AdvisoryDatabase:
 
     def _match(self, package: Package) -> tuple[tuple[Match, ...], bool]:
         """The joined matches, and whether the package's version could be compared (true if there is nothing to compare it with)."""
+        ecosystem = package.ecosystem
         matches: dict[int, Match] = {}
+        cleared: set[int] = set()
         is_comparable = True
-        for ecosystem, number in self._numbers_of(package.ecosystem):
-            for name, version in package.matching_names:
-                rows = self._load_affected(ecosystem, number, normal_name(ecosystem, name))
-                key = _key_or_none(ecosystem, version) if rows else None
-                is_comparable = is_comparable and (key is not None or not rows)
-                for advisory, said in rows:
-                    found = said.naming(package, version) if key is None else said.holding(package, key)
-                    if found is not None and advisory not in matches:
-                        matches[advisory] = self._as_match(advisory, found)
-        return group_matches(package.ecosystem, list(matches.values()), partial(sort_key, package.ecosystem)), is_comparable
+        for name, version in package.matching_names:
+            rows = self._load_affected(ecosystem, normal_name(ecosystem, name))
+            key = _key_or_none(ecosystem, version) if rows else None
+            is_comparable = is_comparable and (key is not None or not rows)
+            for said in rows:
+                found = said.statements.naming(package, version) if key is None else said.statements.holding(package, key)
+                if found is CLEARED:
+                    cleared.add(said.advisory)
+                elif found is not None and said.advisory not in matches:
+                    matches[said.advisory] = self._as_match(said, found)
+        left = self._without(cleared - matches.keys(), list(matches.values())) if cleared and matches else list(matches.values())
+        return group_matches(ecosystem, left, partial(sort_key, ecosystem)), is_comparable
 
-    def _numbers_of(self, ecosystem: str) -> tuple[tuple[str, int], ...]:
-        """The ecosystem, if it is covered, with its number; all that are parts of one whose packages do not tell which they come from."""
-        if ecosystem in _UNDIVIDED:
-            return tuple((name, number) for name, number in self._ecosystems.items() if name.partition(":")[0] == ecosystem)
-        number = self._ecosystems.get(ecosystem)
-        return () if number is None else ((ecosystem, number),)
+    def _without(self, cleared: Iterable[int], matches: list[Match]) -> list[Match]:
+        """The matches without the CVEs of which another record of the publisher says that they do not affect the package."""
+        told = [cves for number in cleared if len(cves := self._load_advisory(number).cves) == 1]
+        return without_cves(matches, frozenset().union(*told))
 
-    def _as_match(self, advisory: int, found: Affection) -> Match:
-        return replace(self._load_advisory(advisory), fixed_in=found.fixed_in, state=found.state, channel=found.channel)
+    def _as_match(self, said: _Said, found: Affection) -> Match:
+        match = self._load_advisory(said.advisory)
+        own, others = match.own, match.others
+        if said.own:
+            own, others = said.own, tuple(rating for rating in others if rating_record(rating) != match.id)
+        return replace(match, fixed_in=found.fixed_in, state=found.state, channel=found.channel, own=own, others=others)
 
-    def _read_affected(self, ecosystem: str, number: int, name: str) -> tuple[tuple[int, StatementSet], ...]:
+    def _read_parts(self, ecosystem: str) -> Mapping[int, EcosystemPart]:
+        return {self._ecosystems[part.ecosystem]: part for part in parts_of(ecosystem, self._ecosystems)}
+
+    def _read_affected(self, ecosystem: str, name: str) -> tuple[_Said, ...]:
+        parts = self._load_parts(ecosystem)
+        query: tuple[str, tuple[str, object]] = (_AFFECTED_IN, (name, msgspec.json.encode(list(parts)).decode()))
+        if len(parts) == 1:
+            query = (_AFFECTED, (name, *parts))
         with self._lock, _translated():
-            rows = self._connection.execute(_AFFECTED, (number, name)).fetchall()
-            return tuple((advisory, StatementSet.of(ecosystem, decode_statements(content))) for advisory, content in rows)
+            rows = self._connection.execute(*query).fetchall()
+            if not rows:
+                return ()
+            found = (_said(ecosystem, parts, advisory, tuple(group)) for advisory, group in groupby(rows, key=itemgetter(0)))
+            return tuple(said for said in found if said is not None)
 
     def _read_advisory(self, number: int) -> Match:
         with self._lock, _translated():
-            name, aliases, equals, title, severity, source, references = self._connection.execute(_ADVISORY, (number,)).fetchone()
+            name, aliases, equals, title, own, others, references = self._connection.execute(_ADVISORY, (number,)).fetchone()
             return Match(
                 id=name,
                 aliases=_texts(aliases),
                 equals=_texts(equals),
                 title=title,
-                severity=Severity(severity),
-                severity_source=source,
                 references=_texts(references),
                 fixed_in=None,
+                own=decode_ratings(own),
+                others=decode_ratings(others),
             )
 
     def _read_exploit(self, cve: str) -> tuple[str, float | None]:
@@ -205,11 +253,13 @@ class AdvisoryDatabase:
 
     def _finding(self, package: Package, purl: str, match: Match) -> Finding:
         exploits = [self._load_exploit(cve) for cve in sorted(match.cves)]
-        is_rated = match.severity is not Severity.UNKNOWN or not match.is_malware
+        severity, source = match.severity, match.ratings[0].source if match.ratings else ""
+        if match.is_malware and severity is Severity.UNKNOWN:
+            severity, source = Severity.CRITICAL, "malware"
         return Finding(
             kind=FindingKind.MALWARE if match.is_malware else FindingKind.VULNERABILITY,
             id=match.id,
-            severity=match.severity if is_rated else Severity.CRITICAL,
+            severity=severity,
             title=match.title,
             aliases=match.aliases,
             package=purl,
@@ -218,9 +268,10 @@ class AdvisoryDatabase:
             status=_status(match),
             references=match.references,
             recommendation=_recommendation(package, match),
-            severity_source=match.severity_source if is_rated else "malware",
+            severity_source=source,
             exploited_since=min((since for since, _ in exploits if since), default=None),
             epss=max((probability for _, probability in exploits if probability is not None), default=None),
+            ratings=match.ratings,
         )
 
     def _why_uncovered(self, ecosystem: str) -> str:
@@ -230,6 +281,13 @@ class AdvisoryDatabase:
         newest = max((feed.updated[:10] for feed in self.feeds_about([base])), default=None)
         feed = f"newest of {base}: {newest}" if newest else f"no feed of {base}"
         return f"no advisories for {ecosystem} in this database ({feed})"
+
+
+def _said(ecosystem: str, parts: Mapping[int, EcosystemPart], advisory: int, rows: Iterable[tuple[int, int, bytes, bytes]]) -> _Said | None:
+    entries = [(parts[number], tuple(decode_statements(content)), decode_ratings(ratings)) for _, number, content, ratings in rows]
+    statements = StatementSet.of_parts(ecosystem, [(part, said) for part, said, _ in entries])
+    own = max((ratings for _, _, ratings in entries), key=severity_of)  # of several places the worst
+    return None if statements is None else _Said(advisory, statements, own)
 
 
 def _key_or_none(ecosystem: str, version: str) -> SortKey | None:

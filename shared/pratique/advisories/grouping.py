@@ -2,35 +2,27 @@
 
 1. Matches that mean the very same flaw are one: one names the other's id as an alias, or both are about the same CVEs (PYSEC and GHSA; a DSA and its
    correction).
-2. An update that covers several CVEs is taken up by the findings of those CVEs, if each of them has one; its severity too, where it is the worse.
+2. An update that covers several CVEs is taken up by the findings of those CVEs, if each of them has one; which of its ratings and theirs counts is said in `ratings`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pratique.advisories.advisory import FixState
-from pratique.advisories.versions import SortKey, base_ecosystem
-from pratique.findings import Severity
-
-_NATIVE = {
-    "Alpine": ("ALPINE-",),
-    "Chainguard": ("CGA-",),
-    "Debian": ("DEBIAN-", "DSA-", "DLA-", "DTSA-"),
-    "Go": ("GO-",),
-    "PyPI": ("PYSEC-",),
-    "Ubuntu": ("UBUNTU-", "USN-", "LSN-"),
-    "Wolfi": ("CGA-",),
-    "crates.io": ("RUSTSEC-",),
-    "npm": ("GHSA-",),
-}
-"""How the ids of an ecosystem's own publisher begin: theirs is the id a finding is called by."""
+from pratique.advisories.publishers import own_prefixes
+from pratique.advisories.ratings import MAX_RATINGS, is_rated_by, order_ratings, severity_of
+from pratique.advisories.versions import SortKey
+from pratique.findings import Rating, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """One advisory that affects one package, as far as a finding needs it.
+
+    `own` are the ratings of the record itself, `others` those of any record about the same CVEs; `ratings`, all of them in the order in which they count, is only set by
+    `group_matches`.
 
     `fixed_in` is None while there is no fix; with a `channel` (`esm-infra`, `eus-9.2`) only who has that gets it. `state` is what the publisher means to do.
     """
@@ -39,32 +31,51 @@ class Match:
     aliases: tuple[str, ...]
     equals: tuple[str, ...]
     title: str
-    severity: Severity
-    severity_source: str
     references: tuple[str, ...]
     fixed_in: str | None
     state: FixState = FixState.AFFECTED
     channel: str = ""
+    own: tuple[Rating, ...] = ()
+    others: tuple[Rating, ...] = ()
+    ratings: tuple[Rating, ...] = ()
+    cves: frozenset[str] = field(init=False, repr=False)
+    """The CVEs it is about."""
+
+    def __post_init__(self) -> None:
+        """Find the CVEs once: they are asked for many times."""
+        object.__setattr__(self, "cves", frozenset([name for name in (self.id, *self.aliases) if name.startswith("CVE-")]))
+
+    @property
+    def severity(self) -> Severity:
+        """The severity that counts."""
+        return severity_of(self.ratings)
 
     @property
     def is_malware(self) -> bool:
         """Tell whether one of its names is that of a report of malware."""
         return any(name.startswith("MAL-") for name in (self.id, *self.aliases))
 
-    @property
-    def cves(self) -> frozenset[str]:
-        """The CVEs it is about."""
-        return frozenset(name for name in (self.id, *self.aliases) if name.startswith("CVE-"))
-
 
 def group_matches(ecosystem: str, matches: Sequence[Match], key: Callable[[str], SortKey]) -> tuple[Match, ...]:
     """Join the matches of one package, worst severity first, then by id. `key` sorts its versions."""
+    own = own_prefixes(ecosystem)
     if len(matches) < 2:  # noqa: PLR2004 - one match is its own group; most packages have none
-        return tuple(matches)
-    groups = _equal_groups(matches)
-    joined = [_join(ecosystem, group, key) for group in groups]
-    taken_up = _take_up_updates(joined)
+        return tuple(_rated(own, match) for match in matches)
+    joined = [_rated(own, _join(own, group, key)) for group in _equal_groups(matches)]
+    taken_up = _take_up_updates(own, joined)
     return tuple(sorted(taken_up, key=lambda match: (-match.severity, match.id)))
+
+
+def without_cves(matches: Iterable[Match], cleared: frozenset[str]) -> list[Match]:
+    """The matches without these CVEs; those that are about nothing else are left out."""
+    left = []
+    for match in matches:
+        if match.cves.isdisjoint(cleared):
+            left.append(match)
+        elif match.cves - cleared:
+            aliases, equals = (tuple(name for name in names if name not in cleared) for names in (match.aliases, match.equals))
+            left.append(replace(match, aliases=aliases, equals=equals))
+    return left
 
 
 def _equal_groups(matches: Sequence[Match]) -> list[list[Match]]:
@@ -83,24 +94,37 @@ def _equal_groups(matches: Sequence[Match]) -> list[list[Match]]:
     return list({id(group): group for group in groups.values()}.values())
 
 
-def _join(ecosystem: str, group: Sequence[Match], key: Callable[[str], SortKey]) -> Match:
-    ordered = sorted(group, key=lambda match: _preference(ecosystem, match.id))
+def _rated(own: tuple[str, ...], match: Match) -> Match:
+    return replace(match, ratings=order_ratings(own, (*match.own, *match.others)))
+
+
+def _join(own: tuple[str, ...], group: Sequence[Match], key: Callable[[str], SortKey]) -> Match:
+    if len(group) == 1:
+        return group[0]
+    ordered = sorted(group, key=lambda match: _preference(own, match.id))
     first = ordered[0]
-    worst = max(ordered, key=lambda match: match.severity)
-    fixes = [match.fixed_in for match in ordered if match.fixed_in is not None]
+    fixed_in, channel = _joint_fix(ordered, key)
     return replace(
         first,
         aliases=_names(ordered, without=first.id),
         title=next((match.title for match in ordered if match.title), ""),
-        severity=worst.severity,
-        severity_source=worst.severity_source,
+        own=tuple(dict.fromkeys(rating for match in ordered for rating in match.own)),
+        others=tuple(dict.fromkeys(rating for match in ordered for rating in match.others)),
         references=tuple(dict.fromkeys(url for match in ordered for url in match.references)),
-        fixed_in=max(fixes, key=key, default=None),  # the publishers disagree at times: the higher one satisfies all
+        fixed_in=fixed_in,
+        channel=channel,
     )
 
 
-def _preference(ecosystem: str, name: str) -> tuple[int, str]:
-    order = (_NATIVE.get(base_ecosystem(ecosystem), ()), ("GHSA-",), ("CVE-",))
+def _joint_fix(matches: Sequence[Match], key: Callable[[str], SortKey]) -> tuple[str | None, str]:
+    """The fix, and its channel if not everybody gets one. The publishers disagree at times: the higher one satisfies all."""
+    fixes = [(match.fixed_in, match.channel) for match in matches if match.fixed_in is not None]
+    public = [fix for fix in fixes if not fix[1]]
+    return max(public or fixes, key=lambda fix: key(fix[0]), default=(None, ""))
+
+
+def _preference(own: tuple[str, ...], name: str) -> tuple[int, str]:
+    order = (own, ("GHSA-",), ("CVE-",))
     return next((rank for rank, starts in enumerate(order) if name.startswith(starts)), len(order)), name
 
 
@@ -109,21 +133,34 @@ def _names(matches: Iterable[Match], *, without: str) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (not name.startswith("CVE-"), name)))
 
 
-def _take_up_updates(matches: Sequence[Match]) -> list[Match]:
+def _take_up_updates(own: tuple[str, ...], matches: Sequence[Match]) -> list[Match]:
     singles = {cve: match for match in matches if len(match.cves) == 1 for cve in match.cves}
     kept = []
     for match in sorted(matches, key=lambda match: match.id):
         if len(match.cves) > 1 and match.cves <= singles.keys():
             for cve in match.cves:
                 single = singles[cve]
-                worst = max(single, match, key=lambda each: each.severity)  # the single's own where they agree
+                fixed_in, channel = _own_fix(single, match)
                 singles[cve] = replace(
                     single,
                     aliases=tuple(dict.fromkeys((*single.aliases, match.id))),
-                    severity=worst.severity,
-                    severity_source=worst.severity_source,
-                    fixed_in=single.fixed_in or match.fixed_in,
+                    ratings=_with_update(own, single.ratings, match.own),
+                    fixed_in=fixed_in,
+                    channel=channel,
                 )
         elif len(match.cves) != 1:
             kept.append(match)
     return kept + list(singles.values())
+
+
+def _own_fix(single: Match, update: Match) -> tuple[str | None, str]:
+    """The fix of one flaw that an update ends, too: what everybody gets before what only a channel has, what is said of the flaw itself before the update's."""
+    fixes = [(match.fixed_in, match.channel) for match in (single, update) if match.fixed_in is not None]
+    return min(fixes, key=lambda fix: bool(fix[1]), default=(None, ""))
+
+
+def _with_update(own: tuple[str, ...], ratings: tuple[Rating, ...], update: tuple[Rating, ...]) -> tuple[Rating, ...]:
+    """The ratings of one flaw and of an update that ends it and others, which is rated by the worst of them."""
+    more = tuple(rating for rating in update if rating not in ratings)
+    is_first = bool(more) and severity_of(more) > severity_of(ratings) and not (ratings and is_rated_by(own, ratings[0]))
+    return ((*more[:1], *ratings, *more[1:]) if is_first else (*ratings, *more))[:MAX_RATINGS]

@@ -7,6 +7,7 @@ of refused.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -24,6 +25,10 @@ _MAX_VECTOR_LENGTH = 400
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z")
+_UPDATE = re.compile(r"(?:AL|RL|RX)[SBE]A-")
+_RATED_TITLE = re.compile(
+    r"(Critical|Important|Moderate|Low): "
+)  # AlmaLinux and Rocky rate nowhere else: `Important: kernel security update`
 _URL = re.compile(r"https?://[!-~]+")  # others (javascript:, file:) must not become links
 
 
@@ -66,6 +71,7 @@ class _Record(msgspec.Struct, frozen=True):
     withdrawn: str | None = None
     aliases: list[str] | None = None
     upstream: list[str] | None = None
+    related: list[str] | None = None
     summary: str | None = None
     details: str | None = None
     severity: list[_Severity] | None = None
@@ -97,12 +103,12 @@ def parse_advisory(content: bytes) -> Advisory | None:
     return Advisory(
         id=identifier,
         modified=record.modified,
-        aliases=_unique([*equals, *(name for name in record.upstream or [] if name.startswith("CVE-"))], without=identifier),
+        aliases=_unique([*equals, *(name for name in _fixed_here(record) if name.startswith("CVE-"))], without=identifier),
         equals=equals,
         title=_title(record),
         references=tuple(reference.url for reference in record.references or [] if _is_link(reference.url))[:MAX_REFERENCES],
         words=_words(record),
-        vectors=_vectors(record),
+        vectors=_vectors(record.severity or ()),
         affected=tuple(_affected(entry.package, entry) for entry in record.affected or [] if entry.package is not None),
         published=record.published if _TIME.fullmatch(record.published) else "",
     )
@@ -121,6 +127,11 @@ def _unique(names: list[str], *, without: str) -> tuple[str, ...]:
     return tuple(sorted((name for name in cleaned - {without} if _ID.fullmatch(name)), key=_cve_first))
 
 
+def _fixed_here(record: _Record) -> list[str]:
+    """What an update fixes. AlmaLinux and Rocky name it as related, where others name other flaws."""
+    return (record.upstream or []) + ((record.related or []) if _UPDATE.match(record.id) else [])
+
+
 def _cve_first(name: str) -> tuple[bool, str]:
     return not name.startswith("CVE-"), name
 
@@ -137,23 +148,21 @@ def _title(record: _Record) -> str:
 
 
 def _words(record: _Record) -> tuple[str, ...]:
-    specifics = [record.database_specific]
-    scores = list(record.severity or [])
-    for entry in record.affected or []:
-        specifics += (entry.database_specific, entry.ecosystem_specific)
-        scores += entry.severity or []
-    words = [word for specific in specifics if (word := _word(specific))]
+    words = _own_words((record.database_specific,), record.severity or ())
+    if words or not _UPDATE.match(record.id):
+        return words
+    title = _RATED_TITLE.match(record.summary or "")
+    return (title[1],) if title else ()
+
+
+def _own_words(specifics: Iterable[_Specific | None], scores: Iterable[_Severity]) -> tuple[str, ...]:
+    words = [specific.severity for specific in specifics if specific is not None and isinstance(specific.severity, str)]
     words += [score.score for score in scores if not score.type.startswith("CVSS")]
-    return tuple(dict.fromkeys(words))
+    return tuple(dict.fromkeys(word for word in words if word))
 
 
-def _word(specific: _Specific | None) -> str:
-    return specific.severity if specific is not None and isinstance(specific.severity, str) else ""
-
-
-def _vectors(record: _Record) -> tuple[str, ...]:
-    own = record.severity or [score for entry in record.affected or [] for score in entry.severity or []]
-    found = (score.score for score in own if score.type.startswith("CVSS") and len(score.score) <= _MAX_VECTOR_LENGTH)
+def _vectors(scores: Iterable[_Severity]) -> tuple[str, ...]:
+    found = (score.score for score in scores if score.type.startswith("CVSS") and len(score.score) <= _MAX_VECTOR_LENGTH)
     return tuple(dict.fromkeys(found))[:MAX_VECTORS]
 
 
@@ -165,6 +174,8 @@ def _affected(package: _Package, entry: _Affected) -> Affected:
         ranges=tuple(_events(range_) for range_ in ranges if range_.type != "GIT"),
         versions=tuple(dict.fromkeys(entry.versions or [])),
         git_ranges=sum(range_.type == "GIT" for range_ in ranges),
+        words=_own_words((entry.database_specific, entry.ecosystem_specific), entry.severity or ()),
+        vectors=_vectors(entry.severity or ()),
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 APPLICATION_ID: Final = 0x50524151  # "PRAQ": tells the file from any other SQLite database
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 TABLES: Final = """
 CREATE TABLE feed (
@@ -24,17 +24,21 @@ CREATE TABLE advisory (
     aliases TEXT NOT NULL,          -- JSON list, CVEs first
     equals TEXT NOT NULL,           -- JSON list: those aliases that mean the very same flaw
     title TEXT NOT NULL,
-    severity INTEGER NOT NULL,
-    severity_source TEXT NOT NULL,
-    vectors TEXT NOT NULL,          -- JSON list of the record's own CVSS vectors
+    ratings BLOB NOT NULL,          -- the record's own, list of Rating, MessagePack, the one that counts first
+    opinion INTEGER REFERENCES opinion (id),
     refs TEXT NOT NULL,             -- JSON list of URLs
     modified TEXT NOT NULL
+);
+CREATE TABLE opinion (              -- what any record that is about one CVE alone says of the severity of an advisory's CVEs
+    id INTEGER PRIMARY KEY,
+    ratings BLOB NOT NULL           -- as above; records' first ratings before their others, worse ones first
 );
 CREATE TABLE affected (
     ecosystem INTEGER NOT NULL REFERENCES ecosystem (id),
     name TEXT NOT NULL,             -- as normal_name spells it
     advisory INTEGER NOT NULL REFERENCES advisory (id),
     statements BLOB NOT NULL,       -- list of Statement, MessagePack
+    ratings BLOB NOT NULL,          -- the record's own of this package, empty where it does not rate each apart
     PRIMARY KEY (ecosystem, name, advisory)
 ) WITHOUT ROWID;
 CREATE TABLE package (
@@ -43,6 +47,9 @@ CREATE TABLE package (
     digest BLOB NOT NULL,           -- of all that is said about it: equal ones need no new match
     PRIMARY KEY (ecosystem, name)
 ) WITHOUT ROWID;
+CREATE TABLE eol (
+    dates BLOB NOT NULL             -- one row where the mirror has ends of life: as EolDates.encode writes them
+);
 CREATE TABLE exploit (
     cve TEXT PRIMARY KEY,           -- those that advisories name
     kev TEXT NOT NULL,              -- when it was added to the known exploited ones, '' if it was not

@@ -1,25 +1,28 @@
-"""How severe an advisory is, and who says so.
+"""How severe a record says that a flaw is, by words and by vectors.
 
-1. The publisher's own word (`database_specific.severity`, Ubuntu's priority) comes first, then the CVSS vectors in the record itself.
-2. A record with neither (DSA, Alpine, many of PyPI) takes the worst severity that another record states for one of its CVEs.
-3. What nobody rated stays UNKNOWN.
+1. The publisher's own word (`database_specific.severity`, Ubuntu's priority, Debian's urgency) comes first, then the CVSS vectors in the record itself, those
+   of version 2 last: they know no critical.
+2. A word or a vector that cannot be read counts as absent.
 
-Only the compiler needs this module: the severity that results is stored, with its source.
+Only the compiler needs this module. Which of several records' ratings counts is said in `ratings`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
 
 from cvss import CVSS2, CVSS3, CVSS4
 from cvss.exceptions import CVSSError
 
-from pratique.advisories.advisory import Advisory
+from pratique.advisories.advisory import Advisory, Affected
 from pratique.errors import InvalidAdvisory
-from pratique.findings import Severity
+from pratique.findings import Rating, Severity
+
+MAX_VECTORS = 8  # of one record; protects the time that scoring takes, and the size of reports
 
 _BANDS = (
     (9.0, Severity.CRITICAL),
@@ -30,16 +33,18 @@ _BANDS = (
 _BANDS_V2 = ((7.0, Severity.HIGH), (4.0, Severity.MEDIUM), (0.1, Severity.LOW))  # NVD's bands: version 2 knows no critical
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Rating:
-    """A severity, the CVSS base score behind it (0 where there is none) and its source, `GHSA-…` or `CVSS:3.1 of GHSA-…`. Orders by severity first."""
+class Scored(NamedTuple):
+    """A rating as it sorts: by severity, then by CVSS base score, which is 0 for words."""
 
     severity: Severity
     score: float
     source: str
+    vector: str = ""
 
-
-UNRATED = Rating(severity=Severity.UNKNOWN, score=0.0, source="")
+    @property
+    def rating(self) -> Rating:
+        """The rating as findings have it."""
+        return Rating(source=self.source, severity=self.severity, vector=self.vector)
 
 
 def rate_vector(vector: str) -> tuple[Severity, float]:
@@ -51,25 +56,37 @@ def rate_vector(vector: str) -> tuple[Severity, float]:
         return _rate(vector.strip().rstrip("/"))
 
 
-def rate_own(advisory: Advisory) -> Rating:
-    """What the record itself says: the worst of the publisher's words, else the worst of its vectors, else UNRATED.
-
-    Vectors of version 2 count only where there is no later one. One that cannot be read counts as absent.
-    """
-    words = [word for word in map(Severity.parse, advisory.words) if word is not Severity.UNKNOWN]
-    if words:
-        return Rating(severity=max(words), score=0.0, source=advisory.id)
-    modern = [vector for vector in advisory.vectors if vector.startswith("CVSS:")]
-    ratings = [rating for vector in modern or advisory.vectors if (rating := _rate_or_none(vector, advisory.id))]
-    return max(ratings, default=UNRATED)
+def rate_own(advisory: Advisory) -> tuple[Scored, ...]:
+    """What a record says of its flaw, the rating that counts first. One that rates each package apart says the worst of them."""
+    return _ratings(advisory.id, advisory.words, advisory.vectors) or rate_entries(advisory.id, advisory.affected)
 
 
-def _rate_or_none(vector: str, identifier: str) -> Rating | None:
+def rate_entries(identifier: str, entries: Iterable[Affected]) -> tuple[Scored, ...]:
+    """What a record says of its flaw in some packages, where that differs from what it says of all."""
+    rated = [entry for entry in entries if entry.words or entry.vectors]
+    if not rated:
+        return ()
+    return _ratings(identifier, [word for entry in rated for word in entry.words], [vector for entry in rated for vector in entry.vectors])
+
+
+def _ratings(identifier: str, words: Iterable[str], vectors: Sequence[str]) -> tuple[Scored, ...]:
+    said = max(map(Severity.parse, words), default=Severity.UNKNOWN)
+    own = [] if said is Severity.UNKNOWN else [Scored(said, 0.0, identifier)]
+    distinct = islice(dict.fromkeys(vectors), MAX_VECTORS)
+    scored = [rating for vector in distinct if (rating := _rate_or_none(vector, identifier))]
+    return (*own, *sorted(scored, key=_is_modern_and_worse, reverse=True))
+
+
+def _is_modern_and_worse(rating: Scored) -> tuple[bool, Scored]:
+    return rating.vector.startswith("CVSS:"), rating
+
+
+def _rate_or_none(vector: str, identifier: str) -> Scored | None:
     try:
         severity, score = rate_vector(vector)
     except InvalidAdvisory:
         return None
-    return Rating(severity=severity, score=score, source=f"{_scheme(vector)} of {identifier}")
+    return Scored(severity, score, f"{_scheme(vector)} of {identifier}", vector)
 
 
 def _scheme(vector: str) -> str:

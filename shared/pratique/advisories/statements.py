@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import msgspec
 
 from pratique.advisories.advisory import Affected, FixState
+from pratique.advisories.ecosystem_parts import EcosystemPart
 from pratique.advisories.ranges import AffectedVersions, Interval, VersionSet, evaluate_affected
 from pratique.advisories.versions import SortKey, sort_key
 from pratique.errors import InvalidAdvisory
@@ -67,6 +68,7 @@ def evaluate_statements(entries: Sequence[Affected]) -> tuple[tuple[Statement, .
 
 
 _Row = tuple[bytes, str, str, tuple[str, ...], str, str]
+_STATES = {str(state): state for state in FixState}  # half the time that FixState(...) takes
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(list[_Row])
 
@@ -87,13 +89,13 @@ def decode_statements(content: bytes) -> Iterator[Statement]:
         for versions, state, note, architectures, module, channel in _DECODER.decode(content):
             yield Statement(
                 versions=AffectedVersions.decode(versions),
-                state=FixState(state),
+                state=_STATES[state],
                 note=note,
                 architectures=architectures,
                 module=module,
                 channel=channel,
             )
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, KeyError) as error:
         raise InvalidAdvisory(f"stored statements cannot be read: {error}") from error
 
 
@@ -105,31 +107,55 @@ class Affection(NamedTuple):
     channel: str
 
 
+_Keyed = tuple[tuple[Statement, VersionSet], ...]
+CLEARED = Affection(None, FixState.NOT_AFFECTED, "")
+"""Said of a package that its publisher says is not affected."""
+
+
 @dataclass(frozen=True, slots=True)
 class StatementSet:
-    """The statements of one advisory about one package with their sort keys computed, ready to be asked many times."""
+    """The statements of one advisory about one package with their sort keys computed, ready to be asked many times.
+
+    `offers` only add a fix: they are of channels that the package's image does not have, while what it has is spoken of, too. `is_union` tells that the statements are of
+    several ecosystems which all speak about the package.
+    """
 
     ecosystem: str
-    parts: tuple[tuple[Statement, VersionSet], ...]
+    parts: _Keyed
+    offers: _Keyed = ()
+    is_union: bool = False
 
     @classmethod
     def of(cls, ecosystem: str, statements: Iterable[Statement]) -> StatementSet:
         """Compute the keys."""
-        return cls(ecosystem, tuple((statement, VersionSet(ecosystem, statement.versions)) for statement in statements))
+        return cls(ecosystem, _keyed(ecosystem, statements))
+
+    @classmethod
+    def of_parts(cls, ecosystem: str, parts: Sequence[tuple[EcosystemPart, Sequence[Statement]]]) -> StatementSet | None:
+        """Join what one advisory says in the parts of an ecosystem; None if that is nothing about its packages."""
+        own = [_as_own(part, statement) for part, statements in parts if not part.channel for statement in statements]
+        offers = [_as_offer(part, statement) for part, statements in parts if part.channel for statement in statements]
+        affecting = [offer for offer in offers if offer.state is not FixState.NOT_AFFECTED]
+        if not own:
+            return cls(ecosystem, _keyed(ecosystem, affecting)) if affecting else None
+        return cls(ecosystem, _keyed(ecosystem, own), _keyed(ecosystem, affecting), is_union=len(parts) > 1)
 
     def holding(self, package: Package, key: SortKey) -> Affection | None:
-        """Tell in what way the package, whose version has this key, is affected; None if it is not.
+        """Tell in what way the package, whose version has this key, is affected; None if it is not, CLEARED if a publisher says so.
 
         What says that a version is not affected beats what says that it is. It is fixed only by what ends all that holds; where that does not exist for
         everybody, a fix in a channel is told.
         """
-        found: list[Affection] = []
-        for statement, versions in self.parts:
-            if statement.is_about(package) and versions.holds(key):
-                if statement.state is FixState.NOT_AFFECTED:
-                    return None
-                found.append(Affection(versions.fix_above(key), statement.state, statement.channel))
-        return self._sum_up(found) if found else None
+        about: Sequence[tuple[Statement, VersionSet]] = [one for one in self.parts if one[0].is_about(package)]
+        if self.is_union:
+            about = _most_telling(about)
+        held = [one for one in about if one[1].holds(key)]
+        if not held:
+            return None
+        if any(statement.state is FixState.NOT_AFFECTED for statement, _ in held):
+            return CLEARED
+        held += [one for one in self.offers if one[0].is_about(package) and one[1].holds(key)]
+        return self._sum_up([Affection(versions.fix_above(key), statement.state, statement.channel) for statement, versions in held])
 
     def naming(self, package: Package, version: str) -> Affection | None:
         """The same for a version that has no place in the order: it counts as affected where it is listed letter by letter."""
@@ -143,6 +169,35 @@ class StatementSet:
             return max(fixes, key=lambda one: sort_key(self.ecosystem, one.fixed_in or ""))
         offered = (one for one in found if one.channel and one.fixed_in is not None)
         return next(offered, None) or (public or found)[0]._replace(fixed_in=None)
+
+
+def _keyed(ecosystem: str, statements: Iterable[Statement]) -> _Keyed:
+    return tuple((statement, VersionSet(ecosystem, statement.versions)) for statement in statements)
+
+
+def _as_own(part: EcosystemPart, statement: Statement) -> Statement:
+    return replace(statement, channel="") if statement.channel in part.own_channels else statement
+
+
+def _as_offer(part: EcosystemPart, statement: Statement) -> Statement:
+    return replace(statement, channel=part.channel)
+
+
+def _most_telling(about: Sequence[tuple[Statement, VersionSet]]) -> Sequence[tuple[Statement, VersionSet]]:
+    """Of what is said in several places about one package, which came from one of them: a fix counts before all else, as its place has the package; then what is affected.
+
+    Publishers name a place in general for what they have not fixed (`enterprise_linux:9`), and the very repository for what they have.
+    """
+    if any(_is_ended(statement) for statement, _ in about):
+        return [one for one in about if one[0].channel or _is_ended(one[0])]
+    if any(statement.state is not FixState.NOT_AFFECTED and not statement.channel for statement, _ in about):
+        return [one for one in about if one[0].state is not FixState.NOT_AFFECTED]
+    return about
+
+
+def _is_ended(statement: Statement) -> bool:
+    is_open = any(interval.high is None for interval in statement.versions.intervals)
+    return not is_open and statement.state is not FixState.NOT_AFFECTED and not statement.channel
 
 
 def _is_stream(label: str, module: str) -> bool:

@@ -146,7 +146,9 @@ CATALOGUE: tuple[Feed, ...] = (
     Feed(
         name="suse-csaf",
         base="https://ftp.suse.com/pub/projects/security/",
-        locate=_fixed(FeedFile(path="csaf.tar.bz2", place="vendor/suse-csaf/csaf.tar.bz2", check=check_csaf_archive, limit=2048 * _MIB)),
+        locate=_fixed(  # the documents by CVE: those by update (csaf.tar.bz2) name no flaw without a fix
+            FeedFile(path="csaf-vex.tar.bz2", place="vendor/suse-csaf/csaf-vex.tar.bz2", check=check_csaf_archive, limit=2048 * _MIB)
+        ),
         is_extra=True,
     ),
     Feed(name="alpine-secdb", base="https://secdb.alpinelinux.org/", locate=_locate_alpine),

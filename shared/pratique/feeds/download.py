@@ -14,6 +14,8 @@ import random
 import re
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import BinaryIO
 
 import aiohttp
@@ -25,6 +27,7 @@ from pratique.feeds.transport import FeedTransport, shown
 
 _CHUNK = 64 * 1024
 _MAX_ETAG = 300
+_MAX_DATE = 60
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _OK, _PARTIAL, _NOT_MODIFIED, _NOT_SATISFIABLE = 200, 206, 304, 416
 
@@ -40,6 +43,14 @@ class Order:
     progress: Progress | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What came with a file: its ETag, empty where it has none, and when its publisher last changed it, in seconds since 1970, None where nothing says so."""
+
+    etag: str = ""
+    modified: int | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class _Transfer:
     """How far a download has come. `validator` is the strong ETag of the bytes in the sink, empty where there is none."""
@@ -49,6 +60,7 @@ class _Transfer:
     size: int = 0
     total: int = 0
     etag: str = ""
+    modified: int | None = None
 
     @property
     def validator(self) -> str:
@@ -58,7 +70,7 @@ class _Transfer:
         self.sink.seek(0)
         self.sink.truncate()
         self.size = self.total = 0
-        self.etag = ""
+        self.etag, self.modified = "", None
 
     def headers(self) -> dict[str, str]:
         if self.validator:
@@ -74,8 +86,8 @@ class _Transfer:
             self.order.progress(self.order.name, self.size, self.total)
 
 
-async def download(transport: FeedTransport, order: Order, sink: BinaryIO) -> str | None:
-    """Write the file to `sink`, which must be empty, and give its ETag (empty where it has none); None if it still has `order.etag`.
+async def download(transport: FeedTransport, order: Order, sink: BinaryIO) -> Received | None:
+    """Write the file to `sink`, which must be empty, and tell what came with it; None if it still has `order.etag`.
 
     Raises FeedUnavailable, MissingError, RefusedError, LimitExceeded, InputError; the sink's content means nothing then.
     """
@@ -93,7 +105,7 @@ async def download(transport: FeedTransport, order: Order, sink: BinaryIO) -> st
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-async def _attempt(transport: FeedTransport, transfer: _Transfer) -> str | None:
+async def _attempt(transport: FeedTransport, transfer: _Transfer) -> Received | None:
     async with transport.open(transfer.order.url, transfer.headers()) as response:
         if response.status == _NOT_MODIFIED and transfer.order.etag:
             return None
@@ -101,7 +113,7 @@ async def _attempt(transport: FeedTransport, transfer: _Transfer) -> str | None:
         await _read(transport, transfer, response)
     if transfer.total and transfer.size != transfer.total:
         raise FeedUnavailable(f"{shown(transfer.order.url)}: {transfer.size} bytes came, {transfer.total} were announced")
-    return transfer.etag
+    return Received(etag=transfer.etag, modified=transfer.modified)
 
 
 def _begin(transfer: _Transfer, response: aiohttp.ClientResponse) -> None:
@@ -115,9 +127,20 @@ def _begin(transfer: _Transfer, response: aiohttp.ClientResponse) -> None:
     if response.status != _OK:  # a part that was not asked for, or of another file: the whole is asked for next
         raise FeedUnavailable(f"{shown(order.url)}: {response.status} does not continue the transfer that broke")
     transfer.etag = etag
+    transfer.modified = parse_modified(response.headers.get("Last-Modified", ""))
     transfer.total = response.content_length or 0
     if transfer.total > order.limit:
         raise LimitExceeded(f"{shown(order.url)}: {transfer.total} bytes; the limit for this file is {order.limit}")
+
+
+def parse_modified(text: str) -> int | None:
+    """Read a `Last-Modified` (RFC 9110, 8.8.2) into seconds since 1970; None for what is none. The future counts as now: it would hide that a feed got stale."""
+    try:
+        time = parsedate_to_datetime(text[:_MAX_DATE])
+        seconds = int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return min(seconds, int(datetime.now(UTC).timestamp())) if seconds > 0 else None
 
 
 def _continues(transfer: _Transfer, response: aiohttp.ClientResponse, etag: str) -> bool:

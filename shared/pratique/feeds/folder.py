@@ -14,6 +14,7 @@ from pratique.errors import FeedUnavailable
 
 _LOCK = ".update.lock"
 _STAGING = ".update-"
+_BUSY_SECONDS = 60.0  # after which asking for the lock again makes sense
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def translated(mirror: Path) -> Iterator[None]:
 def open_mirror(mirror: Path) -> Iterator[Path]:
     """Make the folder, hold its lock, and yield a folder on the same file system for files that are not whole yet; it is gone afterwards.
 
-    Raises FeedUnavailable if another update holds the lock, or the folder cannot be written.
+    Raises FeedUnavailable if another update holds the lock (then with `retry_after`), or the folder cannot be written.
     """
     with translated(mirror):
         mirror.mkdir(parents=True, exist_ok=True)
@@ -50,23 +51,28 @@ def _lock(descriptor: int, mirror: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise FeedUnavailable(f"another update of {mirror} is under way: wait for it to end") from error
+        raise FeedUnavailable(f"another update of {mirror} is under way: wait for it to end", retry_after=_BUSY_SECONDS) from error
     except OSError as error:
         raise FeedUnavailable(f"mirror {mirror} cannot be locked: {error.strerror}") from error
 
 
-def publish(staged: Path, target: Path) -> None:
+def publish(staged: Path, target: Path, *, mode: int = 0o644) -> None:
     """Make a staged file durable and put it in the place of the old one: after a crash one of the two is there, whole. Blocking; raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with staged.open("rb") as file:
         os.fsync(file.fileno())
-    staged.chmod(0o644)
+    staged.chmod(mode)
     staged.replace(target)
     folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def set_time(path: Path, modified: int) -> None:
+    """Say when the content of a file was made, in seconds since 1970. Blocking; raises OSError."""
+    os.utime(path, (modified, modified))
 
 
 def write_file(target: Path, content: bytes) -> None:

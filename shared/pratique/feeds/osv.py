@@ -20,6 +20,7 @@ from pratique.advisories.osv import MAX_RECORD_BYTES
 from pratique.errors import InputError, InvalidAdvisory, LimitExceeded, MissingError, PratiqueError, SettingsError
 from pratique.feeds.catalogue import FeedFile
 from pratique.feeds.checks import Found
+from pratique.feeds.download import Received
 from pratique.feeds.osv_records import Index, ZipContents, read_head, read_index, read_zip, rewrite_zip, write_index
 from pratique.feeds.state import FileState, size_of
 from pratique.feeds.taking import Desk, Synced, take_file
@@ -100,7 +101,7 @@ class _Bucket:
             return None
         if fetched is None:
             return Synced(files=desk.old.files, skipped=desk.old.skipped)
-        staged, etag = fetched
+        staged, received = fetched
         theirs = await desk.run(read_index, staged)
         with _own_files():
             ours = await desk.run(read_index, desk.mirror / self.index)
@@ -109,7 +110,7 @@ class _Bucket:
         dropped = sorted(ours.keys() - theirs.keys())
         if not newer and not dropped:
             kept = desk.recorded(self.index)
-            index = FileState(etag=etag, bytes=kept.bytes, records=kept.records, modified=kept.modified)
+            index = FileState(etag=received.etag, bytes=kept.bytes, records=kept.records, modified=kept.modified)
             return Synced(files={**desk.old.files, self.index: index}, skipped=desk.old.skipped)
         if not self._is_cheaper_alone(len(newer)):
             return None
@@ -117,7 +118,7 @@ class _Bucket:
         if records is None or 2 * records.skipped > len(newer):  # a plain copy of the bucket has no single records
             return None
         is_level = all(records.modified(name) >= theirs[name] for name in newer)  # else what lags behind or was skipped is tried again
-        return await self._put_together(records, ours, dropped, etag if is_level else "")
+        return await self._put_together(records, ours, dropped, received.etag if is_level else "")
 
     def _is_cheaper_alone(self, records: int) -> bool:
         return records <= self.desk.plan.limits.loose_records and records * _RECORD_COST_BYTES <= self.desk.recorded(self.zip).bytes
@@ -134,7 +135,7 @@ class _Bucket:
         with _own_files():
             await desk.run(rewrite_zip, desk.mirror / self.zip, staged, fresh, dropped)
         contents = ZipContents(index=index, skipped=records.skipped)
-        return await self._publish(staged, contents, zip_etag="", index_etag=etag)
+        return await self._publish(staged, contents, Received(), index_etag=etag)
 
     async def sync_zip(self, etag: str) -> Synced:
         """Do step 3. `etag` is that of the zip that is here, empty where another one is wanted in any case."""
@@ -145,19 +146,19 @@ class _Bucket:
             raise MissingError(f"{error}: is {self.ecosystem!r} an ecosystem of OSV? {LIST} in the mirror lists them") from error
         if fetched is None:
             return Synced(files=desk.old.files, skipped=desk.old.skipped)
-        staged, etag = fetched
+        staged, received = fetched
         contents = await desk.run(read_zip, desk.staging, self.ecosystem)
-        return await self._publish(staged, contents, zip_etag=etag, index_etag="")
+        return await self._publish(staged, contents, received, index_etag="")
 
-    async def _publish(self, staged: Path, contents: ZipContents, *, zip_etag: str, index_etag: str) -> Synced:
+    async def _publish(self, staged: Path, contents: ZipContents, received: Received, *, index_etag: str) -> Synced:
         desk = self.desk
         records, modified = len(contents.index), contents.modified
-        new = FileState(etag=zip_etag, bytes=size_of(staged), records=records, modified=modified)
+        new = FileState(etag=received.etag, bytes=size_of(staged), records=records, modified=modified)
         desk.refuse_shrink(self.zip, desk.old.files.get(self.zip, FileState()), new)
         listed = desk.stage(self.index)
         await desk.run(write_index, listed, contents.index)
         index = FileState(etag=index_etag, bytes=size_of(listed))
-        is_changed = await desk.place(staged, self.zip)
+        is_changed = await desk.place(staged, self.zip, modified=received.modified)
         await desk.place(listed, self.index)  # after the zip: an index that is behind costs some records, one that is ahead would miss them
         return Synced(files={self.zip: new, self.index: index}, is_changed=is_changed, skipped=contents.skipped)
 

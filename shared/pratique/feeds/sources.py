@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 from yarl import URL
 
 from pratique.errors import FeedUnavailable, InputError, LimitExceeded, MissingError, SettingsError
-from pratique.feeds.download import Order, download
+from pratique.feeds.download import Order, Received, download
 from pratique.feeds.plan import Progress, SyncLimits
 from pratique.feeds.transport import FeedTransport, parse_address
 
@@ -30,8 +30,8 @@ class Source(Protocol):
 
     async def fetch(
         self, path: str, sink: BinaryIO, *, limit: int, etag: str = "", progress: tuple[str, Progress] | None = None
-    ) -> str | None:
-        """Write a file of at most `limit` bytes to an empty sink and give its ETag; None if it still has `etag`.
+    ) -> Received | None:
+        """Write a file of at most `limit` bytes to an empty sink and tell what came with it; None if it still has `etag`.
 
         Raises FeedUnavailable, MissingError, RefusedError, InputError.
         """
@@ -49,7 +49,7 @@ class ServerSource:
 
     async def fetch(
         self, path: str, sink: BinaryIO, *, limit: int, etag: str = "", progress: tuple[str, Progress] | None = None
-    ) -> str | None:
+    ) -> Received | None:
         """Fetch it, as Source says."""
         name, report = progress or ("", None)
         limit = max(1, int(limit * self._transport.limits.bytes_share))
@@ -64,7 +64,7 @@ class ServerSource:
 
 
 class DirectorySource:
-    """Files of a directory. Size and time of change stand for an ETag."""
+    """Files of a directory. Size and time of change stand for an ETag; the time is passed on, as a mirror keeps its publisher's."""
 
     has_records = False
 
@@ -80,7 +80,7 @@ class DirectorySource:
         limit: int,
         etag: str = "",
         progress: tuple[str, Progress] | None = None,  # noqa: ARG002 - copying takes no time worth showing
-    ) -> str | None:
+    ) -> Received | None:
         """Copy it, as Source says."""
         limit = max(1, int(limit * self._limits.bytes_share))
         return await asyncio.to_thread(_copy, self._root / path, sink, limit, etag)
@@ -107,7 +107,7 @@ async def read_pointer(source: Source, path: str, *, limit: int = MAX_POINTER_BY
     return sink.getvalue()
 
 
-def _copy(path: Path, sink: BinaryIO, limit: int, etag: str) -> str | None:
+def _copy(path: Path, sink: BinaryIO, limit: int, etag: str) -> Received | None:
     try:
         with open(path, "rb", opener=_open_without_waiting) as file:
             before = os.fstat(file.fileno())
@@ -123,7 +123,7 @@ def _copy(path: Path, sink: BinaryIO, limit: int, etag: str) -> str | None:
                 sink.write(chunk)
             if _etag(os.fstat(file.fileno())) != found or copied != before.st_size:
                 raise FeedUnavailable(f"{path} changed while it was copied")
-            return found
+            return Received(etag=found, modified=int(before.st_mtime))
     except FileNotFoundError as error:
         raise MissingError(f"{path} does not exist") from error
     except OSError as error:

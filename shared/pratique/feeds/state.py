@@ -30,7 +30,8 @@ class FeedState(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a feed. Times are ISO 8601 in UTC, empty for never.
 
     `last_change` is when a file was last replaced. `bytes`, `records` and `modified` (the newest record's, as its publisher says) are of all files together,
-    `records` 0 where they are not counted. `skipped` records could not be fetched or read. `error` is empty when the last attempt was fine.
+    `records` 0 where they are not counted. `skipped` records could not be fetched or read. `error` is empty when the last attempt was fine; otherwise
+    `failing_since` is when the first of the attempts that failed since then ended.
     """
 
     last_success: str = ""
@@ -42,6 +43,7 @@ class FeedState(msgspec.Struct, frozen=True, kw_only=True):
     modified: str = ""
     skipped: int = 0
     error: str = ""
+    failing_since: str = ""
     consecutive_failures: int = 0
     files: Mapping[str, FileState] = {}
 
@@ -58,6 +60,7 @@ class FeedState(msgspec.Struct, frozen=True, kw_only=True):
             modified=max((file.modified for file in files.values()), default=""),
             skipped=skipped,
             error="; ".join(errors)[:_MAX_ERROR_TEXT],
+            failing_since=(self.failing_since or now) if errors else "",
             consecutive_failures=self.consecutive_failures + 1 if errors else 0,
             files=dict(sorted(files.items())),
         )

@@ -7,12 +7,14 @@ import filecmp
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from pratique.errors import InvalidAdvisory, MissingError, PratiqueError
 from pratique.feeds.catalogue import Feed, FeedFile
-from pratique.feeds.folder import publish
+from pratique.feeds.download import Received
+from pratique.feeds.folder import publish, set_time
 from pratique.feeds.plan import FeedPlan, Progress
 from pratique.feeds.sources import Source, read_pointer
 from pratique.feeds.state import FeedState, FileState, is_as_recorded, size_of
@@ -58,8 +60,8 @@ class Desk:
         state = self.old.files.get(place, FileState())
         return state if is_as_recorded(self.mirror / place, state) else FileState()
 
-    async def fetch(self, path: str, place: str, *, limit: int, etag: str = "") -> tuple[Path, str] | None:
-        """Fetch a file to its staging place and give that and its ETag; None if it still has `etag`."""
+    async def fetch(self, path: str, place: str, *, limit: int, etag: str = "") -> tuple[Path, Received] | None:
+        """Fetch a file to its staging place and give that and what came with it; None if it still has `etag`."""
         staged = self.stage(place)
         progress = (self.name, self.progress) if self.progress is not None else None
         with staged.open("wb") as sink:
@@ -76,9 +78,9 @@ class Desk:
             f"`pratique advisories update` with --accept-shrink '{self.name}'"
         )
 
-    async def place(self, staged: Path, place: str) -> bool:
-        """Put a staged file in its place; tell whether that changed its content."""
-        return await self.run(_publish_changed, staged, self.mirror / place)
+    async def place(self, staged: Path, place: str, *, modified: int | None = None) -> bool:
+        """Put a staged file in its place; tell whether that changed its content. `modified` is when its publisher changed it, where that is known."""
+        return await self.run(_publish_changed, staged, self.mirror / place, modified)
 
 
 async def sync_feed(desk: Desk, feed: Feed) -> Synced:
@@ -117,16 +119,24 @@ async def take_file(desk: Desk, file: FeedFile) -> Synced:
     fetched = await desk.fetch(file.path, file.place, limit=file.limit, etag=known.etag)
     if fetched is None:
         return Synced(files={file.place: known})
-    staged, etag = fetched
+    staged, received = fetched
     found = await desk.run(file.check, staged)
-    state = FileState(etag=etag, bytes=size_of(staged), records=found.records, modified=found.modified)
+    state = FileState(etag=received.etag, bytes=size_of(staged), records=found.records, modified=found.modified or _iso(received.modified))
     desk.refuse_shrink(file.place, desk.old.files.get(file.place, FileState()), state)
-    return Synced(files={file.place: state}, is_changed=await desk.place(staged, file.place))
+    return Synced(files={file.place: state}, is_changed=await desk.place(staged, file.place, modified=received.modified))
 
 
-def _publish_changed(staged: Path, target: Path) -> bool:
-    if target.is_file() and filecmp.cmp(staged, target, shallow=False):
+def _publish_changed(staged: Path, target: Path, modified: int | None) -> bool:
+    """Formats that date no record are dated by their file: its time is the publisher's and not that of our fetching it, which makes the oldest feed look new."""
+    is_same = target.is_file() and filecmp.cmp(staged, target, shallow=False)
+    if modified is not None:
+        set_time(target if is_same else staged, modified)
+    if is_same:
         staged.unlink()
-        return False
-    publish(staged, target)
-    return True
+    else:
+        publish(staged, target)
+    return not is_same
+
+
+def _iso(seconds: int | None) -> str:
+    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -35,10 +35,11 @@ class CoverageItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
-    """A feed's name (`Debian`) and the newest `modified` of its records, RFC 3339."""
+    """A feed's name (`Debian`) and the newest `modified` of its records, RFC 3339. `failure` says why it could not be synced since, where it could not."""
 
     name: str
     updated: str
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ DISTRIBUTION_PATHS = (
 """The files that name a distribution, the most trusted first. The last two only add to what another one says, if there is another."""
 
 ROLLING_WITHOUT_ADVISORIES = frozenset({"Alpine:edge"})
-"""Ecosystems that exist by name, but for which OSV publishes nothing: a match with nothing must not look clean."""
+"""Ecosystems that exist by name, but for which OSV publishes nothing. A database without them says so; one may have them from the vendor."""
 
 _WITHOUT_RELEASE = {
     "wolfi": "Wolfi",
@@ -89,6 +89,8 @@ _OPENWRT_WITH_APK = 25  # OpenWrt 25.12 left opkg for apk
 _OLD_DEBIAN = {"3.0", "3.1", "4.0", "5.0", "6.0"}  # OSV names the releases before 7 with their minor number
 _OPENEULER_LTS = re.compile(r"\((LTS(?:-SP\d{1,2})?)\)")  # `openEuler 22.03 (LTS-SP1)`: the others have no advisories
 _SLES_WITHOUT_MODULES = 16
+_SLES = {"sles": "SUSE:Linux Enterprise Server ", "sles_sap": "SUSE:Linux Enterprise Server for SAP Applications "}
+_FIRST_AMAZON_LINUX = re.compile(r"20(?:1[1-8])\.\d\d")  # before Amazon Linux 2, its releases were called by their months
 _SUSE_MODULES = (
     *("Basesystem", "Server Applications", "Development Tools", "Containers", "Web and Scripting", "Python 3", "Legacy"),
     *("Desktop Applications", "Public Cloud", "Certifications", "Confidential Computing Technical Preview"),
@@ -103,9 +105,10 @@ _RHEL_REPOSITORIES = {
 def ecosystem_of(distribution_id: str, version_id: str, pretty_name: str = "") -> str | None:
     """Name OSV's ecosystem with release (`Debian:11`), or None where OSV has none or the release is unknown (Debian testing and sid).
 
-    Derived distributions are not taken for their parents: their packages' versions differ. None also where no single name is right: Red Hat's advisories name
-    the repository (`Red Hat:enterprise_linux:9::baseos`), those of SLES 12 and 15 the module or contract (`SUSE:Linux Enterprise Module for Basesystem 15 SP5`),
-    which no file of an image tells of a package: see `other_ecosystems_of`. Source: OSV schema, "Defined ecosystems".
+    Derived distributions are not taken for their parents: their packages' versions differ; those of CentOS do not. Where OSV has no single name, it is the one that
+    `pratique.advisories.ecosystem_parts` finds the others by: Red Hat's advisories name the repository (`Red Hat:enterprise_linux:9::baseos`), those of SLES 12
+    and 15 the module (`SUSE:Linux Enterprise Module for Basesystem 15 SP5`), which no file of an image tells of a package. Amazon Linux is not in OSV, and its
+    name is made as if it were. Source: OSV schema, "Defined ecosystems".
     """
     if distribution_id in _WITHOUT_RELEASE:
         return _WITHOUT_RELEASE[distribution_id]
@@ -128,30 +131,42 @@ def _special_ecosystem(distribution_id: str, version_id: str, pretty_name: str) 
             return f"Ubuntu:{version_id}:LTS" if _is_ubuntu_lts(version_id) else f"Ubuntu:{version_id}"
         case "opensuse" if version_id.startswith("42."):  # Leap had no id of its own then
             return f"openSUSE:Leap {version_id}"
-        case "sles" if _major(version_id) >= _SLES_WITHOUT_MODULES:
-            return f"SUSE:Linux Enterprise Server {version_id}"
+        case "sles" | "sles_sap":
+            return f"{_SLES[distribution_id]}{_sles_release(version_id)}"
+        case "rhel" | "centos":
+            return f"Red Hat:enterprise_linux:{version_id.partition('.')[0]}"
+        case "amzn":
+            return f"Amazon Linux:{'1' if _FIRST_AMAZON_LINUX.match(version_id) else version_id.partition('.')[0]}"
         case "openeuler" if match := _OPENEULER_LTS.search(pretty_name):
             return f"openEuler:{version_id}-{match.group(1)}"
     return None
 
 
 def other_ecosystems_of(distribution_id: str, version_id: str) -> tuple[str, ...]:
-    """Name the ecosystems in which OSV files the advisories of a release that has no single one: RHEL 7 to 9, SLES 12 and 15.
+    """Name the ecosystems in which OSV files the advisories of a release that has several: RHEL 7 to 9, SLES 12 and 15.
 
     These are the usual ones, not all: add-on products have more, and support contracts (EUS, LTSS) speak about images that have them.
     """
-    major, _, minor = version_id.partition(".")
+    major = version_id.partition(".")[0]
     if distribution_id == "rhel":
         return tuple(f"Red Hat:enterprise_linux:{major}::{name}" for name in _RHEL_REPOSITORIES.get(major, ()))
     if distribution_id not in {"sles", "sles_sap"} or major not in {"12", "15"}:
         return ()
-    release = f"{major} SP{minor}" if minor.strip("0") else major
+    release = _sles_release(version_id)
     servers = [f"SUSE:Linux Enterprise Server {release}{contract}" for contract in ("", "-LTSS")]
     if distribution_id == "sles_sap":
         servers.append(f"SUSE:Linux Enterprise Server for SAP Applications {release}")
     if major == "12":
         return (*servers, f"SUSE:Linux Enterprise Software Development Kit {release}")
     return (*servers, *(f"SUSE:Linux Enterprise Module for {name} {release}" for name in _SUSE_MODULES))
+
+
+def _sles_release(version_id: str) -> str:
+    """`15 SP5` for `15.5`, `15` for `15.0`; from release 16 on there are no service packs."""
+    major, _, minor = version_id.partition(".")
+    if _major(version_id) >= _SLES_WITHOUT_MODULES:
+        return version_id
+    return f"{major} SP{minor}" if minor.strip("0") else major
 
 
 def package_type_of(distribution: Distribution) -> str | None:
@@ -165,7 +180,7 @@ def choose_distribution(found: Iterable[Distribution]) -> Distribution | None:
     """Pick what the most trusted file says; the release, if that file has none (old distroless), from the next that names the same distribution.
 
     For Alpine the release of the repositories outranks that of os-release: it is where the packages came from, while `version_id` stays. Ubuntu Pro's
-    status adds the ecosystem of its updates.
+    status makes the ecosystem that of its updates, which the packages may have.
     """
     ranked = sorted(found, key=lambda distribution: (_rank(distribution.path), distribution.path))
     if not ranked:
@@ -175,7 +190,7 @@ def choose_distribution(found: Iterable[Distribution]) -> Distribution | None:
     if best.id == "alpine" and APK_REPOSITORIES in paths:
         return replace(best, ecosystem=paths[APK_REPOSITORIES].ecosystem)
     if best.id == "ubuntu" and UBUNTU_PRO in paths and _is_ubuntu_lts(best.version_id):
-        return replace(best, other_ecosystems=(f"Ubuntu:Pro:{best.version_id}:LTS",))
+        return replace(best, ecosystem=f"Ubuntu:Pro:{best.version_id}:LTS", other_ecosystems=(f"Ubuntu:{best.version_id}:LTS",))
     return best
 
 

@@ -1,16 +1,13 @@
-"""When distributions stop getting security updates: an extract of endoflife.date (MIT; origin and date in `eol.json`)."""
+"""When distributions stop getting security updates, by the dates of endoflife.date."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
-
-import msgspec
 
 from pratique.findings import Finding, FindingKind, Severity
+from pratique.inventory.eol_dates import Cycle, EolDates, builtin_dates
 from pratique.inventory.package import Distribution
 
 _PRODUCTS = {
@@ -61,35 +58,25 @@ class EolState:
     is_extended: bool
 
 
-class _Cycle(msgspec.Struct):
-    eol: date | bool
-    extended: date | None = None
+def eol_state(distribution: Distribution | None, *, today: date | None = None, dates: EolDates | None = None) -> EolState | None:
+    """Look up a distribution's release; None for one that is not known, or has no releases (Wolfi, Alpine edge).
 
-
-class _Document(msgspec.Struct):
-    products: Mapping[str, Mapping[str, _Cycle]]
-
-
-# At import: msgspec resolves a type at its first use, and two threads that do so at once crash the interpreter.
-_DOCUMENT = msgspec.json.Decoder(_Document)
-
-
-def eol_state(distribution: Distribution | None, *, today: date | None = None) -> EolState | None:
-    """Look up a distribution's release; None for one that is not known, or has no releases (Wolfi, Alpine edge). `today` is the day in UTC by default."""
+    `today` is the day in UTC by default, `dates` are those built in (`eol_dates` reads newer ones).
+    """
     product = _product_of(distribution) if distribution is not None else None
     if distribution is None or product is None:
         return None
-    cycles = _load_products()[product]
+    cycles = (dates or builtin_dates()).cycles_of(product)
     name = next((name for name in _cycle_names(product, distribution.version_id) if name in cycles), None)
     return _state(product, name, cycles[name], today or datetime.now(UTC).date()) if name is not None else None
 
 
-def eol_findings(distribution: Distribution | None, *, today: date | None = None) -> tuple[Finding, ...]:
+def eol_findings(distribution: Distribution | None, *, today: date | None = None, dates: EolDates | None = None) -> tuple[Finding, ...]:
     """Say that a release gets no security updates any more: HIGH, or MEDIUM while extended support holds. Nothing for a supported or unknown one.
 
-    The answer changes with the day, not with the image.
+    The answer changes with the day, not with the image. `today` and `dates` are as `eol_state` has them.
     """
-    state = eol_state(distribution, today=today)
+    state = eol_state(distribution, today=today, dates=dates)
     if distribution is None or state is None or not state.is_over:
         return ()
     since = f"since {state.eol}" if state.eol else "any more"
@@ -108,7 +95,7 @@ def eol_findings(distribution: Distribution | None, *, today: date | None = None
     return (finding,)
 
 
-def _state(product: str, name: str, cycle: _Cycle, today: date) -> EolState:
+def _state(product: str, name: str, cycle: Cycle, today: date) -> EolState:
     eol = None if isinstance(cycle.eol, bool) else cycle.eol
     is_over = eol < today if eol is not None else cycle.eol is True
     is_extended = is_over and cycle.extended is not None and today <= cycle.extended
@@ -131,8 +118,3 @@ def _cycle_names(product: str, version_id: str) -> Iterator[str]:
         yield f"{version_id}.0"
     if product in _CYCLE_OF and version_id:
         yield _CYCLE_OF[product].format(version_id)
-
-
-@functools.cache
-def _load_products() -> Mapping[str, Mapping[str, _Cycle]]:
-    return _DOCUMENT.decode(Path(__file__).with_name("eol.json").read_bytes()).products

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pratique.inventory.analyzer import AnalyzerId
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus
-from pratique.inventory.distribution import ROLLING_WITHOUT_ADVISORIES, package_type_of
+from pratique.inventory.distribution import package_type_of
 from pratique.inventory.layer_records import LAYER_GAP
 from pratique.inventory.package import Distribution, InstalledPackage
 
@@ -107,7 +107,7 @@ def _distribution_gap(distribution: Distribution | None, packages: Iterable[Inst
         return f"{sum(strangers.values())} {_types(strangers)} packages are not {distribution.label}'s and cannot be matched"
     if not total:
         return f"no package of {distribution.label} itself was found: its package database is missing, or of a kind that is not read"
-    if distribution.ecosystem is None or distribution.ecosystem in ROLLING_WITHOUT_ADVISORIES:
+    if distribution.ecosystem is None:
         return f"no advisories are published for {distribution.label}: {total} {_types(counts)} packages cannot be matched"
     return ""
 

@@ -131,7 +131,7 @@ class Distribution:
     """An operating system as os-release names it: `id` (`debian`), `version_id` (`11`), and OSV's ecosystem (`Debian:11`) where one exists.
 
     `other_ecosystems` are OSV's names of places that publish for parts of its packages, where there is more than one: Ubuntu Pro, SUSE's modules, Red Hat's
-    repositories. `ecosystem` is None where none of them speaks for all. `path` is the file it was read from, relative to the root.
+    repositories. `ecosystem` is the name that all of them are found by, None where nobody publishes. `path` is the file it was read from, relative to the root.
     """
 
     id: str

@@ -43,15 +43,17 @@ _REBUILT = re.compile(r"pgdg|ppa|sury|\.gbp[0-9a-f]|\+(?:bionic|focal|jammy|nobl
 
 _VENDORS = {
     "AlmaLinux": ("AlmaLinux",),
+    "Amazon Linux": ("Amazon Linux", "Amazon.com"),
     "Azure Linux": ("Microsoft Corporation",),
     "Mageia": ("Mageia",),
     "Photon OS": ("VMware",),
+    "Red Hat": ("Red Hat", "CentOS"),
     "Rocky Linux": ("Rocky",),
     "SUSE": ("SUSE",),
     "openEuler": ("http://openeuler.org", "openEuler"),
     "openSUSE": ("openSUSE", "SUSE"),
 }
-"""How rpm's `Vendor` begins in the distribution's own packages. Amazon, CentOS, Fedora and Oracle have no advisories in OSV, and Red Hat's are not matched."""
+"""How rpm's `Vendor` begins in the distribution's own packages. Fedora and Oracle have no advisories that are matched."""
 
 _RELEASES = {"Azure Linux": (".cm", ".azl"), "Photon OS": (".ph",)}
 """What is in the release of the distribution's packages, where the same vendor has packages for others, too (Microsoft's .NET)."""

@@ -57,6 +57,14 @@ class InventoryRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="inventor
     queue: ClassVar[str] = "enforce"
 
 
+class DecisionRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="decision.recorded"):
+    """A decision was taken without a scan, because advisories changed; its actions are to be done."""
+
+    decision_id: str
+    correlation_id: str
+    queue: ClassVar[str] = "enforce"
+
+
 class DecisionTaken(msgspec.Struct, frozen=True, kw_only=True, tag="decision.taken"):
     """A decision is stored and its actions are done; chat may hear of it."""
 
@@ -74,7 +82,7 @@ class ReleaseRequested(msgspec.Struct, frozen=True, kw_only=True, tag="release.r
     queue: ClassVar[str] = "enforce"
 
 
-Message = ImagePushed | InventoryRecorded | DecisionTaken | ReleaseRequested
+Message = ImagePushed | InventoryRecorded | DecisionRecorded | DecisionTaken | ReleaseRequested
 
 SCAN_QUEUES = ("scan.push", "scan.demand", "scan.rescan")
 QUEUES = (*SCAN_QUEUES, InventoryRecorded.queue, DecisionTaken.queue)

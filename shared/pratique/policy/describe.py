@@ -59,8 +59,8 @@ def duration(span: dt.timedelta) -> str:
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
 
 
-def _urgency(finding: Finding) -> tuple[int, bool, str, str]:
-    return (-finding.severity, not finding.is_fixable, finding.cve, _finding(finding))
+def _urgency(finding: Finding) -> tuple[int, bool, bool, str, str]:
+    return (-finding.severity, finding.exploited_since is None, not finding.is_fixable, finding.cve, _finding(finding))
 
 
 def _finding(finding: Finding) -> str:
@@ -68,4 +68,5 @@ def _finding(finding: Finding) -> str:
     place = finding.package.partition("?")[0] if finding.package else finding.path
     where = f" in {clean(place, _MAX_TEXT)}" if place else ""
     fix = f", fixed in {clean(finding.fixed_in, _MAX_TEXT)}" if finding.fixed_in else ""
-    return f"{clean(finding.cve, _MAX_TEXT)}{severity}{where}{fix}"
+    since = f", exploited since {clean(finding.exploited_since, _MAX_TEXT)}" if finding.exploited_since else ""
+    return f"{clean(finding.cve, _MAX_TEXT)}{severity}{where}{fix}{since}"

@@ -13,21 +13,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pratique.findings import Finding, FindingKind, Severity
+from pratique.findings import Finding
 from pratique.inventory.coverage import Coverage, CoverageStatus
 from pratique.policy import describe
-from pratique.policy.policy import EndOfLife, Policy, Rules, UnknownSeverity, Waiver
+from pratique.policy.effect import FINDING_RULES, names_of
+from pratique.policy.policy import Policy, Rules, Waiver
 from pratique.policy.subject import Subject
 from pratique.policy.verdict import Reason, Verdict, VerdictStatus
 
 _CLOCK_SKEW = dt.timedelta(days=1)  # a feed's time further in the future is wrong, and would stay fresh for ever
 
-# A note has the effect `pass`: it speaks, and decides nothing.
-_RANK = {VerdictStatus.FAIL: 0, VerdictStatus.INCOMPLETE: 1, VerdictStatus.PASS: 2}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Effect:
+    """A reason and what it does to the verdict. A note has the effect `pass`: it speaks, and decides nothing."""
+
     status: VerdictStatus
     reason: Reason
 
@@ -59,7 +59,7 @@ def evaluate(policy: Policy | None, findings: Iterable[Finding], coverage: Cover
         *_judge_feeds(policy.rules, coverage, now),
         *_note_waivers(sorted_out),
     ]
-    effects.sort(key=lambda effect: _RANK[effect.status])
+    effects.sort(key=lambda effect: effect.status.rank)
     return Verdict(
         status=effects[0].status if effects else VerdictStatus.PASS,
         reasons=tuple(effect.reason for effect in effects),
@@ -96,7 +96,7 @@ def _apply_waivers(waivers: Sequence[Waiver], findings: tuple[Finding, ...], sub
     waived: list[Finding] = []
     at_work: dict[Waiver, bool] = {}
     for finding in findings:
-        applicable = [waiver for name in _names(finding) for waiver in by_id.get(name, ()) if waiver.covers_place(finding)]
+        applicable = [waiver for name in names_of(finding) for waiver in by_id.get(name, ()) if waiver.covers_place(finding)]
         at_work.update({waiver: waiver.is_active(now) for waiver in applicable})
         accepted = frozenset(waiver.id for waiver in applicable if at_work[waiver])
         (waived if _is_accepted(finding, accepted) else standing).append(finding)
@@ -108,62 +108,23 @@ def _apply_waivers(waivers: Sequence[Waiver], findings: tuple[Finding, ...], sub
     )
 
 
-def _names(finding: Finding) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((finding.id, *finding.aliases)))
-
-
 def _is_accepted(finding: Finding, accepted: frozenset[str]) -> bool:
     """An advisory may stand for several CVEs: accepting one of them does not accept the others."""
     if finding.id in accepted:
         return True
-    cves = frozenset(name for name in _names(finding) if name.startswith("CVE-"))
+    cves = frozenset(name for name in names_of(finding) if name.startswith("CVE-"))
     if len(cves) > 1:
         return cves <= accepted
     return not accepted.isdisjoint(finding.aliases)
 
 
 def _judge_findings(rules: Rules, findings: tuple[Finding, ...]) -> Iterator[_Effect]:
-    deny = frozenset(rules.deny)
-    denied = [finding for finding in findings if not deny.isdisjoint(_names(finding))]
-    yield from _effect("deny", VerdictStatus.FAIL, denied, "denied outright")
-    others = [finding for finding in findings if finding.kind is not FindingKind.EOL and _counts(rules, finding)]
-    over = [finding for finding in others if _is_over(rules, finding)]
-    yield from _effect("fail_on", VerdictStatus.FAIL, over, _threshold_text(rules))
-    unknown = [finding for finding in others if finding.severity is Severity.UNKNOWN]
-    yield from _effect("unknown_severity", _UNKNOWN[rules.unknown_severity], unknown, "of unknown severity")
-    ended = [finding for finding in findings if finding.kind is FindingKind.EOL]
-    if rules.eol is not EndOfLife.IGNORE:
-        status = VerdictStatus.FAIL if rules.eol is EndOfLife.FAIL else VerdictStatus.PASS
-        yield from _effect("eol", status, ended, "about the end of life of the distribution")
-
-
-_UNKNOWN = {
-    UnknownSeverity.FAIL: VerdictStatus.FAIL,
-    UnknownSeverity.INCOMPLETE: VerdictStatus.INCOMPLETE,
-    UnknownSeverity.IGNORE: VerdictStatus.PASS,
-}
-
-
-def _counts(rules: Rules, finding: Finding) -> bool:
-    """Tell whether a finding is judged by severity at all. Only a vulnerability can wait for a fix: nobody publishes one for a leaked key."""
-    if rules.threshold(finding.kind) is None:
-        return False
-    return finding.is_fixable or not rules.fixable_only or finding.kind is not FindingKind.VULNERABILITY
-
-
-def _is_over(rules: Rules, finding: Finding) -> bool:
-    threshold = rules.threshold(finding.kind)
-    return threshold is not None and finding.severity is not Severity.UNKNOWN and finding.severity >= threshold
-
-
-def _threshold_text(rules: Rules) -> str:
-    kinds = "".join(f", {kind} from {threshold}" for kind, threshold in rules.fail_on_kind.items() if threshold is not None)
-    return f"at or above {rules.fail_on}{kinds}" if rules.fail_on is not None else f"at or above the threshold{kinds}"
-
-
-def _effect(rule: str, status: VerdictStatus, findings: list[Finding], what: str) -> Iterator[_Effect]:
-    if findings:
-        yield _Effect(status=status, reason=Reason(rule=rule, message=describe.findings(findings, what), count=len(findings)))
+    for rule in FINDING_RULES:
+        status = rule.effect(rules)
+        concerned = [finding for finding in findings if rule.concerns(rules, finding)]
+        if concerned and status is not None:
+            message = describe.findings(concerned, rule.wording(rules))
+            yield _Effect(status=status, reason=Reason(rule=rule.name, message=message, count=len(concerned)))
 
 
 def _judge_coverage(rules: Rules, coverage: Coverage) -> Iterator[_Effect]:

@@ -27,7 +27,7 @@ from pratique.policy.actions import (
 )
 from pratique.policy.document import load_values
 from pratique.policy.glob import Glob
-from pratique.policy.policy import EndOfLife, Policy, PolicyDocument, Rules, Scope, UnknownSeverity, Waiver
+from pratique.policy.policy import EndOfLife, Exploited, Policy, PolicyDocument, Rules, Scope, UnknownSeverity, Waiver
 from pratique.policy.template import Template
 
 _MAX_POLICIES = 200  # protects the time of a selection, which tries one after the other
@@ -37,6 +37,7 @@ _DURATION = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 _UNITS = {"h": dt.timedelta(hours=1), "d": dt.timedelta(days=1), "w": dt.timedelta(weeks=1)}
 
 _Threshold = Literal["critical", "high", "medium", "low", "negligible", "never"]
+_Probability = Annotated[float, msgspec.Meta(gt=0, le=1)]  # of 0 would fail all that has a forecast
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _Texts = Annotated[list[_Name], msgspec.Meta(max_length=_MAX_PATTERNS)]
 
@@ -55,6 +56,8 @@ class _Rules(_Strict):
     fail_on: _Threshold
     fail_on_kind: dict[FindingKind, _Threshold] = {}
     fixable_only: bool = False
+    exploited: Exploited = Exploited.FAIL
+    fail_on_epss: _Probability | None = None
     unknown_severity: UnknownSeverity = UnknownSeverity.INCOMPLETE
     deny: _Texts = []
     coverage: Literal["complete"] = "complete"
@@ -169,6 +172,8 @@ def _rules(raw: _Rules) -> Rules:
         fail_on=_threshold(raw.fail_on),
         fail_on_kind={kind: _threshold(word) for kind, word in raw.fail_on_kind.items()},
         fixable_only=raw.fixable_only,
+        exploited=raw.exploited,
+        fail_on_epss=raw.fail_on_epss,
         unknown_severity=raw.unknown_severity,
         deny=tuple(raw.deny),
         tolerated_gaps=_globs(raw.tolerated_gaps),

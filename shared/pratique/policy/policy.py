@@ -30,6 +30,14 @@ class UnknownSeverity(enum.StrEnum):
     IGNORE = "ignore"
 
 
+class Exploited(enum.StrEnum):
+    """What a vulnerability that is known to be exploited does to a verdict."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    IGNORE = "ignore"
+
+
 class EndOfLife(enum.StrEnum):
     """What a distribution without security support does to a verdict."""
 
@@ -60,12 +68,14 @@ class Rules:
     """What an image must fulfil; docs/policy.md gives each rule's meaning.
 
     `fail_on` None judges no finding by severity; `fail_on_kind` replaces it for single kinds. `deny` holds ids that always count.
-    `max_feed_age` None accepts any age.
+    `fail_on_epss` is the least probability (0 to 1) that fails an image, None if none does. `max_feed_age` None accepts any age.
     """
 
     fail_on: Severity | None
     fail_on_kind: Mapping[FindingKind, Severity | None] = field(default_factory=dict)
     fixable_only: bool = False
+    exploited: Exploited = Exploited.FAIL
+    fail_on_epss: float | None = None
     unknown_severity: UnknownSeverity = UnknownSeverity.INCOMPLETE
     deny: tuple[str, ...] = ()
     tolerated_gaps: tuple[Glob, ...] = ()
@@ -156,12 +166,13 @@ def select_policy(document: PolicyDocument, *, host: str, repository: str, tags:
 def default_policy(fail_on: Severity | None, *, fixable_only: bool = False, max_feed_age: dt.timedelta | None = None) -> Policy:
     """The policy of `pratique scan --fail-on`: the threshold and complete coverage.
 
-    End of life and unknown severities are reported and do not decide: who names a severity on a command line asks about that severity. The age of the
-    feeds does not decide unless `max_feed_age` is given.
+    Known exploitation, end of life and unknown severities are reported and do not decide: who names a severity on a command line asks about that
+    severity. The age of the feeds does not decide unless `max_feed_age` is given.
     """
     rules = Rules(
         fail_on=fail_on,
         fixable_only=fixable_only,
+        exploited=Exploited.WARN,
         unknown_severity=UnknownSeverity.IGNORE,
         max_feed_age=max_feed_age,
         eol=EndOfLife.WARN,

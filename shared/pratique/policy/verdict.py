@@ -13,6 +13,11 @@ class VerdictStatus(enum.StrEnum):
     FAIL = "fail"
     INCOMPLETE = "incomplete"
 
+    @property
+    def rank(self) -> int:
+        """0 for what decides first: a violation found in half an image is still one, and half an image without violations is not clean."""
+        return (VerdictStatus.FAIL, VerdictStatus.INCOMPLETE, VerdictStatus.PASS).index(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:

@@ -21,20 +21,19 @@ from pratique.inventory.analyzers._json_records import decode_json
 from pratique.oci import media_types
 from pratique.oci.digest import Digest
 from pratique.oci.manifest import Descriptor, Manifest
-from pratique.registry.attachments import Attachment, base_type, may_hold, open_manifest, open_referrers, open_tagged
+from pratique.registry.attachments import Attachment, base_type, may_hold, open_referrers, open_tagged
 from pratique.registry.registry_source import RegistrySource
-from pratique.signing.bundle import SIGN_PREDICATE, verify_bundle
+from pratique.registry.signatures import Signatures
+from pratique.signing.bundle import verify_bundle
 from pratique.signing.dsse import MAX_ENVELOPE_BYTES, Statement, decode_base64, parse_envelope, verify_statement
 from pratique.signing.keys import VerifyingKey
-from pratique.signing.legacy import MAX_PAYLOAD_BYTES, attestation_tag, signature_tag
-from pratique.signing.simple_signing import is_signed
+from pratique.signing.legacy import attestation_tag
 from pratique.vex.limits import MAX_VEX_BYTES
 from pratique.vex.reading import read_vex
 from pratique.vex.statement import VexDocument
 
 MAX_MANIFESTS = 64  # attached to one image that are opened: whoever may push can attach any number
 MAX_DOCUMENTS = 32  # of one image that are fetched: each may be large
-_MAX_SIGNATURES = 16  # of one plain document that are looked at
 
 VOUCHER = "a trusted key"
 """Who answers for attached documents. Their authors' names are their own word: none of them takes the place of the author of a file."""
@@ -68,15 +67,22 @@ _HEADS = msgspec.json.Decoder(_Head)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedVex:
-    """One VEX document, or why it is not applied (`document` is None then). `origin` names it for people."""
+    """One VEX document, or why it is not applied (`document` is None then). `origin` names it for people.
+
+    `content` is the document itself, out of any envelope, and `signer` the key that signed it, as `VerifyingKey.hint` names it.
+    """
 
     origin: str
     document: VexDocument | None
     problem: str = ""
+    content: bytes = b""
+    signer: str = ""
 
 
-async def find_attached_vex(source: RegistrySource, digest: Digest, keys: Sequence[VerifyingKey]) -> AsyncIterator[AttachedVex]:
-    """Yield the VEX documents attached to the image or index `digest` that one of `keys` has signed, each once; others as problems.
+async def find_attached_vex(
+    source: RegistrySource, digest: Digest, keys: Sequence[VerifyingKey], *, max_bytes: int = MAX_VEX_BYTES
+) -> AsyncIterator[AttachedVex]:
+    """Yield the VEX documents attached to the image or index `digest` that one of `keys` has signed, each once; others as problems, larger ones than `max_bytes` among them.
 
     Raises UnavailableError, RefusedError. What an attachment itself does wrong is yielded as a problem.
     """
@@ -98,7 +104,7 @@ async def find_attached_vex(source: RegistrySource, digest: Digest, keys: Sequen
                 yield _problem(f"VEX attached to {digest}", f"more than {MAX_DOCUMENTS} documents: the others were not read")
                 return
             seen.add((layer.digest, kind, signed))
-            vex = await _Candidate(source, digest, keys, layer, kind, signed).read()
+            vex = await _Candidate(source, digest, keys, layer, kind, signed).read(max_bytes)
             if vex is not None:
                 yield vex
 
@@ -147,19 +153,20 @@ class _Candidate:
     def _origin(self) -> str:
         return f"{self.kind} {self.signed or self.layer.digest} attached to {self.digest}"
 
-    async def read(self) -> AttachedVex | None:
+    async def read(self, max_bytes: int) -> AttachedVex | None:
         """Fetch, verify and read it; None for what is no VEX."""
         try:
-            content = await self.source.fetch_blob(self.layer, limit=MAX_ENVELOPE_BYTES if self.signed is None else MAX_VEX_BYTES)
-            document = await asyncio.to_thread(self._read_unsigned, content)
-            if document is None:
+            content = await self.source.fetch_blob(self.layer, limit=MAX_ENVELOPE_BYTES if self.signed is None else max_bytes)
+            unsigned = await asyncio.to_thread(self._read_unsigned, content)
+            if unsigned is None:
                 return None
-            document = await self._read_signed(content, document)
+            signer, plain = await self._verify(content)
+            document = unsigned if plain is content else await asyncio.to_thread(read_vex, plain, self._origin, about=self.digest)
         except InvalidSignature as error:
             return _problem(self._origin, f"refused: {error}")
         except (InputError, MissingError) as error:
             return _problem(self._origin, str(error))
-        return AttachedVex(origin=self._origin, document=replace(document, voucher=VOUCHER))
+        return AttachedVex(origin=self._origin, document=replace(document, voucher=VOUCHER), content=plain, signer=signer.hint)
 
     def _read_unsigned(self, content: bytes) -> VexDocument | None:
         """What it would say, were it signed; None for statements of other kinds, and for SBOMs, which say nothing of vulnerabilities."""
@@ -169,65 +176,33 @@ class _Candidate:
         document = read_vex(plain, self._origin, about=self.digest)
         return None if document.form.startswith("CycloneDX") and not document.statements else document
 
-    async def _read_signed(self, content: bytes, document: VexDocument) -> VexDocument:
+    async def _verify(self, content: bytes) -> tuple[VerifyingKey, bytes]:
+        """The key that signed it, and the document out of its envelope."""
         if self.kind == media_types.IN_TOTO:
             raise InvalidSignature("the statement is in no signed envelope")
         if self.signed is None:
-            return await asyncio.to_thread(self._read_envelope, content)
-        if not await self._is_signed(self.signed):
-            raise InvalidSignature("it is not signed by a trusted key")
-        return document
+            return await asyncio.to_thread(self._verify_envelope, content)
+        for key in self.keys:
+            if await Signatures(self.source, self.signed, (key,)).is_signed():
+                return key, content
+        raise InvalidSignature("it is not signed by a trusted key")
 
-    def _read_envelope(self, content: bytes) -> VexDocument:
+    def _verify_envelope(self, content: bytes) -> tuple[VerifyingKey, bytes]:
         predicate_type = _head(content).predicate_type
         failures = []
         for key in self.keys:
             try:
-                statement = self._verify(content, key, predicate_type)
+                statement = self._open(content, key, predicate_type)
             except InvalidSignature as error:
                 failures.append(str(error))
                 continue
-            return read_vex(msgspec.json.encode(statement.predicate), self._origin, about=self.digest)
+            return key, msgspec.json.encode(statement.predicate)
         raise InvalidSignature(failures[-1] if failures else "there is no trusted key")
 
-    def _verify(self, content: bytes, key: VerifyingKey, predicate_type: str) -> Statement:
+    def _open(self, content: bytes, key: VerifyingKey, predicate_type: str) -> Statement:
         if self.kind == media_types.SIGSTORE_BUNDLE:
             return verify_bundle(content, key, digest=self.digest, predicate_type=predicate_type)
         return verify_statement(parse_envelope(content), key, digest=self.digest, predicate_type=predicate_type)
-
-    async def _is_signed(self, digest: Digest) -> bool:
-        """Tell whether a trusted key has signed a manifest, as cosign 2 or 3 does."""
-        legacy = await open_manifest(self.source.fetch_tagged(signature_tag(digest)))
-        if isinstance(legacy, Manifest):
-            layers = legacy.layers[:_MAX_SIGNATURES]
-            payloads = {layer.digest: content for layer in layers if (content := await self._fetch(layer)) is not None}
-            if any(is_signed(legacy, payloads, key, digest) for key in self.keys):
-                return True
-        left = _MAX_SIGNATURES
-        async for found in open_referrers(self.source, digest, lambda entry: base_type(entry.artifact_type) == media_types.SIGSTORE_BUNDLE):
-            bundles = found.manifest.layers if isinstance(found.manifest, Manifest) else ()
-            for layer in bundles[:left]:
-                left -= 1
-                if self._is_signature(await self._fetch(layer), digest):
-                    return True
-            if left <= 0:
-                break
-        return False
-
-    def _is_signature(self, content: bytes | None, digest: Digest) -> bool:
-        for key in self.keys if content is not None else ():
-            try:
-                verify_bundle(content or b"", key, digest=digest, predicate_type=SIGN_PREDICATE)
-            except InputError:
-                continue
-            return True
-        return False
-
-    async def _fetch(self, layer: Descriptor) -> bytes | None:
-        try:
-            return await self.source.fetch_blob(layer, limit=MAX_PAYLOAD_BYTES)
-        except (InputError, MissingError):
-            return None
 
 
 def _unwrap(content: bytes) -> bytes | None:

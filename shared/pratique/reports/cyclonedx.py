@@ -181,6 +181,7 @@ def _vulnerability(group: list[Finding], status: str = "affected") -> _Object:
         "description": first.title,
         "recommendation": first.recommendation,
         "advisories": [{"url": url} for url in _valid(first.references)],
+        "properties": _properties(_exploitation(first)),
     }
     return {
         "bom-ref": f"vulnerability:{first.id}",
@@ -192,6 +193,14 @@ def _vulnerability(group: list[Finding], status: str = "affected") -> _Object:
             {"ref": ref, "versions": [{"version": version, "status": status} for version in found]} for ref, found in versions.items()
         ],
     }
+
+
+def _exploitation(finding: Finding) -> Iterator[Fact]:
+    """As properties: a rating with a score of its own would be taken for one of severity."""
+    if finding.exploited_since is not None:
+        yield "pratique:exploited_since", finding.exploited_since
+    if finding.epss is not None:
+        yield "pratique:epss", f"{finding.epss:g}"
 
 
 def _valid(references: Iterable[str]) -> list[str]:

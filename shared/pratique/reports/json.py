@@ -98,6 +98,7 @@ def finding_document(finding: Finding) -> Mapping[str, Any]:
         "aliases": list(finding.aliases),
         "severity": str(finding.severity),
         "severity_source": finding.severity_source,
+        "ratings": [{"source": one.source, "severity": str(one.severity), "vector": one.vector} for one in finding.ratings],
         "exploited_since": finding.exploited_since,
         "epss": finding.epss,
         "title": finding.title,

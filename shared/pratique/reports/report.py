@@ -69,8 +69,12 @@ class Report:
 
 
 def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Worst first, then by package and id, so that two reports can be compared line by line."""
-    return tuple(sorted(findings, key=lambda finding: (-finding.severity, finding.package or "", finding.path or "", finding.id)))
+    """Worst first, of equal ones what is known to be exploited, then by package and id, so that two reports can be compared line by line."""
+    return tuple(sorted(findings, key=_place))
+
+
+def _place(finding: Finding) -> tuple[int, bool, str, str, str]:
+    return (-finding.severity, finding.exploited_since is None, finding.package or "", finding.path or "", finding.id)
 
 
 def _updates(findings: Sequence[Finding], packages: Sequence[InstalledPackage]) -> list[str]:

@@ -34,11 +34,12 @@ def print_suppressed(console: Console, report: Report, *, is_listed: bool) -> No
 def _describe(suppressed: SuppressedFinding) -> str:
     finding = suppressed.finding
     package = unquote((finding.package or "").removeprefix("pkg:").partition("?")[0])
-    reasons = "; ".join(map(_reason, suppressed.statements))
+    reasons = "; ".join(map(describe_statement, suppressed.statements))
     return printable(f"{finding.severity} {finding.cve} in {package}: {reasons}")
 
 
-def _reason(statement: VexStatement) -> str:
+def describe_statement(statement: VexStatement) -> str:
+    """Say in one line what a statement says, why, and by whose word: `not_affected (component_not_present), says Team, vex.json`."""
     why = ", ".join(filter(None, [statement.justification, statement.impact]))
     author = f"{statement.author}, " if statement.author else ""
     return f"{statement.status}{f' ({why})' if why else ''}, says {author}{statement.source}"

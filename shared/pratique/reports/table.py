@@ -23,12 +23,14 @@ from pratique.reports.suppressed_lines import print_suppressed
 __all__ = ["DEFAULT_WIDTH", "printable", "render_table"]
 
 DEFAULT_WIDTH = 140
+EXPLOITED_MARK = "KEV"  # as CISA calls its catalogue of known exploited vulnerabilities
 MAX_GAPS = 20  # gaps listed one by one: a broken image has thousands, and the verdict comes after them
+_MAX_EXPLOITED = 3  # named one by one under the table, where they would be far up in it
 _SPACE = 2  # columns between two columns of the table
 _MIN_TITLE, _GOOD_TITLE = 20, 40  # a shorter piece of a title says nothing; with a longer one, names need not be folded
 _NAME, _MIN_NAME = 1, 16
 _SHRINKING = ((3, 10), (2, 10), (_NAME, _MIN_NAME), (4, 12))  # columns that give way after the names, in this order, and to which width
-_WIDEST = (10, 48, 26, 26, 40)
+_WIDEST = (14, 48, 26, 26, 40)
 _SYSTEM_TYPES = ("deb", "apk", "rpm")
 _STYLES = {
     Severity.CRITICAL: "bold red",
@@ -51,6 +53,7 @@ def render_table(report: Report, *, width: int | None = None, color: bool = Fals
     if report.findings:
         console.print(_findings_table(report.findings, console.width))
     console.print(_summary(report))
+    _print_exploited(console, report.findings)
     print_suppressed(console, report, is_listed=show_suppressed)
     _print_gaps(console, report)
     print_files(console, report)
@@ -91,13 +94,14 @@ def _findings_table(findings: Sequence[Finding], width: int) -> Table:
     for finding, row in zip(findings, rows, strict=True):
         severity, *others = map(Text, row[: len(widths)])  # Text: square brackets in a name are no markup
         severity.stylize(_STYLES[finding.severity])
+        severity.highlight_words([EXPLOITED_MARK], "bold reverse red")
         table.add_row(severity, *others)
     return table
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
     return (
-        str(finding.severity),
+        f"{finding.severity} {EXPLOITED_MARK}" if finding.exploited_since else str(finding.severity),
         _short_name(finding),
         finding.installed or "",
         finding.fixed_in or "-",
@@ -147,6 +151,17 @@ def _summary(report: Report) -> Text:
     text.append(", ".join(f"{count} {word}" for word, count in counts.items() if count) or "none")
     fixable = sum(finding.is_fixable for finding in report.findings)
     return text.append(f" ({fixable} fixable)" if report.findings else "")
+
+
+def _print_exploited(console: Console, findings: Sequence[Finding]) -> None:
+    """Name what is known to be exploited: it matters more than its severity says."""
+    count = sum(finding.exploited_since is not None for finding in findings)
+    if not count:
+        return
+    since = dict.fromkeys(f"{_short_id(finding)} since {finding.exploited_since}" for finding in findings if finding.exploited_since)
+    named = ", ".join(list(since)[:_MAX_EXPLOITED])
+    rest = f" and {len(since) - _MAX_EXPLOITED} more" if len(since) > _MAX_EXPLOITED else ""
+    console.print(Text.assemble((f"{count} known to be exploited ({EXPLOITED_MARK}): ", "bold red"), printable(f"{named}{rest}")))
 
 
 def _print_gaps(console: Console, report: Report) -> None:

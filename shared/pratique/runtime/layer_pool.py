@@ -14,7 +14,6 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Self
 
 import msgspec
@@ -23,12 +22,12 @@ from pratique.errors import LimitExceeded, UnavailableError
 from pratique.inventory.layer_result import LayerResult
 from pratique.inventory.limits import LayerLimits
 from pratique.oci.manifest import Layer
+from pratique.runtime.children import child_environment
 from pratique.runtime.layer_protocol import ANSWER_DECODER, ENCODER, ERRORS, HEADER, MAX_ANSWER_BYTES, PIPE_BYTES, Answer, Job
 
 ANALYZERS = "pratique.inventory.analyzers._every:ANALYZERS"
 """Where children find their analyzers."""
 
-_INHERITED = ("LD_LIBRARY_PATH", "PYTHONHOME")  # what the interpreter itself may need to start
 _EXIT_SECONDS = 5.0  # for a child whose pipe was closed
 _FRAME_BYTES = 1024 * 1024  # of a blob, written at once: fewer turns of the event loop, still little memory
 _MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(2**27), "MALLOC_TRIM_THRESHOLD_": str(2**27)}
@@ -126,7 +125,7 @@ class _Child:
                 *(sys.executable, "-P", "-m", "pratique.runtime.layer_worker", str(os.getpid()), analyzers),
                 stdin=theirs,
                 stdout=asyncio.subprocess.PIPE,
-                env=_environment(),
+                env=child_environment(**_MALLOC),
                 limit=PIPE_BYTES,
             )
         except BaseException:
@@ -270,9 +269,3 @@ class _Child:
 def _set(ready: asyncio.Future[None]) -> None:
     if not ready.done():
         ready.set_result(None)
-
-
-def _environment() -> dict[str, str]:
-    """What a child is given: the import path, nothing secret, and how to use memory."""
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return {**inherited, "PYTHONPATH": os.pathsep.join(place or str(Path.cwd()) for place in sys.path), **_MALLOC}

@@ -6,12 +6,10 @@ environment, writes no file, and is killed by its parent, by the kernel's limits
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import os
 import resource
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -21,9 +19,9 @@ from pratique.errors import InputError, LimitExceeded
 from pratique.inventory.analyzer import Analyzer, select_analyzers
 from pratique.inventory.layer_pass import PassPlan, SecondLook, look_at_layer
 from pratique.inventory.limits import LayerLimits
+from pratique.runtime.children import bound_resource, die_with_parent
 from pratique.runtime.layer_protocol import ENCODER, HEADER, JOB_DECODER, PIPE_BYTES, Answer, Job
 
-_PR_SET_PDEATHSIG = 1
 _STACK_BYTES = 1024 * 1024  # of each thread: the default reserves 8 MiB of address space
 _SWITCH_SECONDS = 0.0005  # threads here wait for C code to let go, not for Python: a tenth of the default lets the next stage start
 _RECYCLE_RSS_BYTES = 160 * 1024**2  # a child that has not given memory back beyond this ends: a fresh one takes its place
@@ -77,7 +75,7 @@ class _Frames:
 def main(arguments: Sequence[str]) -> None:
     """Serve jobs from standard input on standard output until the parent closes the pipe."""
     parent, place = arguments
-    _die_with_parent(int(parent))
+    die_with_parent(int(parent))
     answers = os.dup(1)
     os.dup2(2, 1)  # what a plug-in prints must not end up among the answers
     module, _, name = place.partition(":")
@@ -126,20 +124,9 @@ def _bound(limits: LayerLimits) -> None:
     """Set the kernel's limits for the next job: memory, and CPU time on top of what was used before."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     used = int(usage.ru_utime + usage.ru_stime) + 1
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    wanted = used + int(limits.stream.cpu_seconds) + 1  # the pass itself notices first; this is for a parser that never returns
-    resource.setrlimit(resource.RLIMIT_CPU, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(
-        resource.RLIMIT_AS, (limits.memory_bytes if hard == resource.RLIM_INFINITY else min(limits.memory_bytes, hard), hard)
-    )
-
-
-def _die_with_parent(parent: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel knew
-        sys.exit("the parent has gone")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    # the pass itself notices first; this is for a parser that never returns
+    bound_resource(resource.RLIMIT_CPU, used + int(limits.stream.cpu_seconds) + 1)
+    bound_resource(resource.RLIMIT_AS, limits.memory_bytes)
 
 
 def _bound_process() -> None:

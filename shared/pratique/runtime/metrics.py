@@ -28,6 +28,15 @@ QUEUE_DEPTH = Gauge("pratique_queue_depth", "Messages waiting", ["queue"], regis
 OUTBOX_DEPTH = Gauge("pratique_outbox_depth", "Messages committed and not yet published", registry=REGISTRY)
 OLDEST_QUEUED = Gauge("pratique_oldest_queued_scan_seconds", "Age of the oldest scan that waits", registry=REGISTRY)
 RECONCILED = Counter("pratique_reconciled_total", "Stuck work found and put back", ["kind"], registry=REGISTRY)
+FEED_SYNCS = Counter(
+    "pratique_feed_syncs_total", "Syncs of all feeds by outcome: ok, partial, failed, busy", ["outcome"], registry=REGISTRY
+)
+FEED_FAILURES = Counter("pratique_feed_failures_total", "Syncs in which a feed failed", ["feed"], registry=REGISTRY)
+FEEDS_FAILING = Gauge("pratique_feeds_failing", "What fails now: feeds, the mirror, the compiled database", registry=REGISTRY)
+LAST_SYNC = Gauge("pratique_feed_sync_timestamp_seconds", "When the last sync without any failure ended", registry=REGISTRY)
+COMPILATIONS = Counter(
+    "pratique_advisory_compilations_total", "Compilations of the advisory database by outcome", ["outcome"], registry=REGISTRY
+)
 
 
 def render_metrics() -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
@@ -19,6 +19,9 @@ _CHECK_SECONDS = 5.0
 
 Check = Callable[[], Awaitable[None]]
 """Raises a PratiqueError while something that the service needs is away."""
+
+Note = Callable[[], Awaitable[Mapping[str, object]]]
+"""Says how something is without which the service works worse, in a document with `status`: `ok`, or what it is instead. May raise a PratiqueError."""
 
 _log = structlog.get_logger()
 
@@ -74,16 +77,22 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
         await runner.cleanup()
 
 
-def add_operations_routes(app: web.Application, checks: dict[str, Check]) -> None:
-    """Add `/healthz` (the process lives), `/readyz` (what it needs answers) and `/metrics`."""
+def add_operations_routes(app: web.Application, checks: Mapping[str, Check], notes: Mapping[str, Note] | None = None) -> None:
+    """Add `/healthz` (the process lives), `/readyz` (what it needs answers) and `/metrics`.
+
+    `/readyz` decides whether requests come here at all, so only a failed check makes it answer 503. Notes whose status is not `ok` make it `degraded`, with 200.
+    """
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     async def readyz(_request: web.Request) -> web.Response:
         results = {name: await _run_check(check) for name, check in checks.items()}
-        ready = all(result == "ok" for result in results.values())
-        return web.json_response({"status": "ok" if ready else "unavailable", "checks": results}, status=200 if ready else 503)
+        noted = {name: await _load_note(note) for name, note in (notes or {}).items()}
+        if any(result != "ok" for result in results.values()):
+            return web.json_response({"status": "unavailable", "checks": results, **noted}, status=503)
+        is_whole = all(note["status"] == "ok" for note in noted.values())
+        return web.json_response({"status": "ok" if is_whole else "degraded", "checks": results, **noted})
 
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=render_metrics(), headers={"Content-Type": CONTENT_TYPE})
@@ -102,3 +111,13 @@ async def _run_check(check: Check) -> str:
     except TimeoutError:
         return f"no answer within {_CHECK_SECONDS:g} s"
     return "ok"
+
+
+async def _load_note(note: Note) -> Mapping[str, object]:
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            return await note()
+    except PratiqueError as error:
+        return {"status": "unknown", "reason": str(error)}
+    except TimeoutError:
+        return {"status": "unknown", "reason": f"no answer within {_CHECK_SECONDS:g} s"}

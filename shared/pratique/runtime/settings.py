@@ -40,7 +40,7 @@ Vendor = Literal[
 FeedName = Literal[
     "osv", "kev", "epss", "eol", "debian-tracker", "ubuntu-osv", "redhat-csaf", "suse-csaf", "alpine-secdb", "amazon-alas", "wolfi-secdb", "chainguard-secdb",
 ]  # fmt: skip
-ChatEvent = Literal["new_criticals", "quarantined", "held", "promoted"]
+ChatEvent = Literal["new_criticals", "exploited", "quarantined", "held", "promoted", "recovered"]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,7 +101,7 @@ class ChannelSettings(_Section, frozen=True, kw_only=True):
 
     name: str
     url: str
-    events: tuple[ChatEvent, ...] = ("new_criticals", "quarantined")
+    events: tuple[ChatEvent, ...] = ("new_criticals", "exploited", "quarantined")
     repositories: tuple[str, ...] = ("*",)
 
 
@@ -141,10 +141,11 @@ class FeedsSettings(_Section, frozen=True, kw_only=True):
     """Which advisory feeds are kept in the folder `mirror`, and from where. `enabled` None: all that need no opting in; no `ecosystems`: all of OSV's.
 
     `urls` moves a feed to another address (`https://`, or `http://` on loopback) or to a directory of the same layout; `redirect_hosts` may be redirected to.
-    A file that loses more than `max_shrink` of its records (a share of 1) is refused. `timeout` bounds a whole sync, in seconds.
+    A file that loses more than `max_shrink` of its records (a share of 1) is refused. `timeout` bounds a whole sync, `interval` is from one to the next; in seconds.
     """
 
     mirror: Path | None = None
+    interval: _Seconds = 3600
     enabled: tuple[FeedName, ...] | None = None
     ecosystems: tuple[str, ...] = ()
     urls: dict[FeedName, str] = {}
@@ -152,6 +153,13 @@ class FeedsSettings(_Section, frozen=True, kw_only=True):
     max_shrink: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.2
     timeout: _Seconds = 3600
     concurrency: _Count = 4
+
+
+class VexSettings(_Section, frozen=True, kw_only=True):
+    """What takes findings away. `documents` are files, or folders of `*.json`, that count for all images; `keys` are public keys (PEM): what they signed and hangs on an image counts for that."""
+
+    documents: tuple[Path, ...] = ()
+    keys: tuple[Path, ...] = ()
 
 
 class RetrySettings(_Section, frozen=True, kw_only=True):
@@ -166,6 +174,18 @@ class ReconcileSettings(_Section, frozen=True, kw_only=True):
 
     interval: _Seconds = 30
     queued_for: _Seconds = 300
+
+
+class RescanSettings(_Section, frozen=True, kw_only=True):
+    """Scanning again what changed analyzers would read otherwise, or what was not read completely: `interval` from one search to the next, in seconds.
+
+    At most `max_in_flight` re-scans wait or run. An image is not scanned again more often than once in `retry_after` seconds.
+    """
+
+    enabled: bool = True
+    interval: _Seconds = 300
+    max_in_flight: _Count = 4
+    retry_after: _Seconds = 86400
 
 
 class Settings(_Section, frozen=True, kw_only=True):
@@ -185,8 +205,10 @@ class Settings(_Section, frozen=True, kw_only=True):
     owners: tuple[OwnerSettings, ...] = ()
     scanner: ScannerSettings = ScannerSettings()
     feeds: FeedsSettings = FeedsSettings()
+    vex: VexSettings = VexSettings()
     retry: RetrySettings = RetrySettings()
     reconcile: ReconcileSettings = ReconcileSettings()
+    rescans: RescanSettings = RescanSettings()
 
     @property
     def is_embedded(self) -> bool:
@@ -298,11 +320,17 @@ def _check(settings: Settings) -> None:
         _check_registry(registry)
     for source in settings.sources:
         _check_source(source, {registry.host for registry in settings.registries})
+    _check_feeds(settings.feeds)
     signing = settings.signing
     if signing.key is not None and signing.key == signing.attestation_key:
         raise SettingsError("signing.attestation_key must not be signing.key: a signed failing verdict would verify as a signature")
     if settings.is_embedded and not settings.effective_broker_url.startswith("sqlite"):
         raise SettingsError("broker_url: only an SQLite database comes with a queue of its own, set PRATIQUE_BROKER_URL to amqp://…")
+
+
+def _check_feeds(feeds: FeedsSettings) -> None:
+    if feeds.mirror is None and feeds.interval != FeedsSettings().interval:
+        raise SettingsError("feeds.interval: nothing is synced without feeds.mirror; set that to a folder for feeds, or leave interval out")
 
 
 def _check_registry(registry: RegistrySettings) -> None:
@@ -344,6 +372,9 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         except RuntimeError as error:
             raise SettingsError(f"{path}: there is no such user") from error
 
+    def resolve_all(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(found for found in map(resolve, paths) if found is not None)
+
     signing, scanner, feeds = settings.signing, settings.scanner, settings.feeds
     keys = tuple(msgspec.structs.replace(item, key=resolve(item.key)) for item in scanner.decryption_keys)
     return msgspec.structs.replace(
@@ -357,5 +388,6 @@ def _absolute(settings: Settings, base: Path) -> Settings:
             mirror=resolve(feeds.mirror),
             urls={name: url if "://" in url or url.startswith("file:") else str(resolve(Path(url))) for name, url in feeds.urls.items()},
         ),
+        vex=VexSettings(documents=resolve_all(settings.vex.documents), keys=resolve_all(settings.vex.keys)),
         registries=tuple(msgspec.structs.replace(item, ca_file=resolve(item.ca_file)) for item in settings.registries),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,9 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.errors import MissingError
-from pratique.storage.dialect import count_changed, insert_new
+from pratique.storage.dialect import count_changed, insert_missing
 from pratique.storage.models import ActionModel, DecisionModel
-from pratique.storage.text import DigestLike, clean_json, hash_json, new_id, utc_now
+from pratique.storage.text import DigestLike, clean_json, hash_json, in_chunks, new_id, utc_now
 
 _OPEN = ("planned", "failed")
 
@@ -32,22 +33,18 @@ class ActionRow:
     updated_at: dt.datetime
 
 
-async def plan_actions(session: AsyncSession, decision_id: str, actions: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-    """Plan actions as (kind, JSON parameters), in this order; one that is planned already is left as it is."""
-    for kind, parameters in actions:
-        cleaned = clean_json(parameters)
-        row = {
-            "id": new_id(),
-            "decision_id": decision_id,
-            "kind": kind,
-            "key": hash_json(cleaned),
-            "parameters": cleaned,
-            "outcome": "planned",
-            "detail": "",
-            "attempts": 0,
-            "updated_at": utc_now(),
-        }
-        await insert_new(session, ActionModel, row)
+Plan = tuple[str, Mapping[str, Any]]
+"""An action to plan: its kind and its JSON parameters."""
+
+
+async def plan_actions(session: AsyncSession, decision_id: str, actions: Iterable[Plan]) -> None:
+    """Plan actions in this order; one that is planned already is left as it is."""
+    await plan_actions_of(session, [(decision_id, actions)])
+
+
+async def plan_actions_of(session: AsyncSession, plans: Iterable[tuple[str, Iterable[Plan]]]) -> None:
+    """Plan the actions of many decisions, given by id, each in its order."""
+    await insert_missing(session, ActionModel, (_describe(decision_id, *action) for decision_id, actions in plans for action in actions))
 
 
 async def load_open_actions(session: AsyncSession, decision_id: str) -> tuple[ActionRow, ...]:
@@ -74,15 +71,18 @@ async def load_actions(session: AsyncSession, decision_id: str) -> tuple[ActionR
     )
 
 
-async def load_promoted_repositories(session: AsyncSession, repository_id: str, digest: DigestLike) -> tuple[str, ...]:
-    """Load the names of the repositories, sorted, that a digest was ever promoted to from this one, by whatever policy."""
-    query = (
-        select(ActionModel.parameters)
-        .join(DecisionModel, DecisionModel.id == ActionModel.decision_id)
-        .where(DecisionModel.repository_id == repository_id, DecisionModel.image_digest == str(digest))
-        .where(ActionModel.kind == "promote", ActionModel.outcome == "done")
-    )
-    return tuple(sorted({str(parameters["repository"]) for parameters in (await session.execute(query)).scalars()}))
+async def load_promotions(session: AsyncSession, digests: Iterable[DigestLike]) -> Mapping[tuple[str, str], frozenset[str]]:
+    """Load the names of the repositories that digests were ever promoted to, by whatever policy, by (repository id, digest) that they were promoted from."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for piece in in_chunks(sorted(set(map(str, digests))), 2000):
+        query = (
+            select(DecisionModel.repository_id, DecisionModel.image_digest, ActionModel.parameters)
+            .join(DecisionModel, DecisionModel.id == ActionModel.decision_id)
+            .where(DecisionModel.image_digest.in_(piece), ActionModel.kind == "promote", ActionModel.outcome == "done")
+        )
+        for repository_id, digest, parameters in await session.execute(query):
+            found[repository_id, digest].add(str(parameters["repository"]))
+    return {place: frozenset(repositories) for place, repositories in found.items()}
 
 
 async def record_action(session: AsyncSession, action_id: str, *, outcome: str, detail: str, attempt: int) -> None:
@@ -90,3 +90,18 @@ async def record_action(session: AsyncSession, action_id: str, *, outcome: str, 
     values = {"outcome": outcome, "detail": detail, "attempts": attempt, "updated_at": utc_now()}
     if await count_changed(session, update(ActionModel).where(ActionModel.id == action_id).values(**values)) == 0:
         raise MissingError(f"expected action {action_id}, found none")
+
+
+def _describe(decision_id: str, kind: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    cleaned = clean_json(parameters)
+    return {
+        "id": new_id(),
+        "decision_id": decision_id,
+        "kind": kind,
+        "key": hash_json(cleaned),
+        "parameters": cleaned,
+        "outcome": "planned",
+        "detail": "",
+        "attempts": 0,
+        "updated_at": utc_now(),
+    }

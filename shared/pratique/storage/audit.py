@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,19 +28,27 @@ class AuditRow:
     correlation_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAudit:
+    """A line to append."""
+
+    actor: str
+    verb: str
+    subject: str
+    detail: Mapping[str, Any]
+    correlation_id: str
+
+
+async def record_audits(session: AsyncSession, lines: Iterable[NewAudit]) -> None:
+    """Append many lines, in this order."""
+    await insert_missing(session, Audit, (_describe(line) for line in lines))
+
+
 async def record_audit(  # noqa: PLR0913
     session: AsyncSession, *, actor: str, verb: str, subject: str, detail: Mapping[str, Any], correlation_id: str
 ) -> str:
     """Append a line; answer its id."""
-    row = {
-        "id": new_id(),
-        "at": utc_now(),
-        "actor": shorten_key(actor),
-        "verb": verb,
-        "subject": shorten_key(subject),
-        "detail": dict(detail),
-        "correlation_id": correlation_id,
-    }
+    row = _describe(NewAudit(actor=actor, verb=verb, subject=subject, detail=detail, correlation_id=correlation_id))
     await insert_missing(session, Audit, [row])
     return str(row["id"])
 
@@ -68,3 +76,15 @@ async def load_audit(
         )
         for row in (await session.execute(query)).scalars()
     )
+
+
+def _describe(line: NewAudit) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "at": utc_now(),
+        "actor": shorten_key(line.actor),
+        "verb": line.verb,
+        "subject": shorten_key(line.subject),
+        "detail": dict(line.detail),
+        "correlation_id": line.correlation_id,
+    }

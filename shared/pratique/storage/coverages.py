@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from pratique.inventory.coverage import Coverage, CoverageItem, FeedState
 from pratique.storage.dialect import upsert
 from pratique.storage.models import CoverageModel
+from pratique.storage.text import in_chunks
 
 
 async def record_section(session: AsyncSession, image_id: int, section: str, coverage: Coverage) -> None:
@@ -32,17 +34,18 @@ async def load_section(session: AsyncSession, image_id: int, section: str) -> Co
     return Coverage(items=()) if row is None else _read(*row)
 
 
-async def load_sections(session: AsyncSession, image_ids: Iterable[int]) -> Coverage:
-    """Load what all stages covered of some images, each item and feed once."""
-    query = (
-        select(CoverageModel.items, CoverageModel.feeds)
-        .where(CoverageModel.image_id.in_(list(image_ids)))
-        .order_by(CoverageModel.image_id, CoverageModel.section)
-    )
-    parts = [_read(items, feeds) for items, feeds in (await session.execute(query))]
-    items = dict.fromkeys(item for part in parts for item in part.items)
-    feeds = dict.fromkeys(feed for part in parts for feed in part.feeds)
-    return Coverage(items=tuple(items), feeds=tuple(feeds))
+async def load_sections_of(session: AsyncSession, image_ids: Iterable[int]) -> Mapping[int, Sequence[Coverage]]:
+    """Load what all stages covered of some images, by image."""
+    found: dict[int, list[Coverage]] = defaultdict(list)
+    for piece in in_chunks(image_ids):
+        query = (
+            select(CoverageModel.image_id, CoverageModel.items, CoverageModel.feeds)
+            .where(CoverageModel.image_id.in_(piece))
+            .order_by(CoverageModel.image_id, CoverageModel.section)
+        )
+        for image_id, items, feeds in await session.execute(query):
+            found[image_id].append(_read(items, feeds))
+    return found
 
 
 def _read(items: list[object], feeds: list[object]) -> Coverage:

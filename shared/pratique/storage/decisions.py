@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.errors import MissingError
 from pratique.messages import DecisionTaken
 from pratique.policy.verdict import Reason, Verdict, VerdictStatus
-from pratique.storage.actions import ActionRow, load_actions, load_open_actions, load_promoted_repositories, plan_actions, record_action
-from pratique.storage.dialect import count_changed, insert_missing
-from pratique.storage.models import DecisionModel, Registry, Repository, Scan, VerdictModel
+from pratique.storage.actions import (
+    ActionRow,
+    load_actions,
+    load_open_actions,
+    load_promotions,
+    plan_actions,
+    plan_actions_of,
+    record_action,
+)
+from pratique.storage.dialect import count_changed, insert_into, insert_missing
+from pratique.storage.models import DecisionModel, Image, Registry, Repository, Scan, StandingDecision, VerdictModel
 from pratique.storage.outbox import enqueue
 from pratique.storage.tags import TagRow, load_previous_digest, load_tag, load_tags_pointing_to, record_tag
-from pratique.storage.text import DigestLike, new_id, utc_now
+from pratique.storage.text import DigestLike, in_chunks, new_id, utc_now
 
 __all__ = [
     "ActionRow",
@@ -31,11 +40,13 @@ __all__ = [
     "load_latest_decision",
     "load_open_actions",
     "load_previous_digest",
-    "load_promoted_repositories",
+    "load_promotions",
     "load_tags_pointing_to",
     "plan_actions",
+    "plan_actions_of",
     "record_action",
     "record_decision",
+    "record_decisions",
     "record_tag",
 ]
 
@@ -44,7 +55,8 @@ __all__ = [
 class NewDecision:
     """A verdict to adopt for the scan's image. Repository, tag and correlation id are the scan's. `counts` are findings by severity word.
 
-    `feed_snapshot`, `inventory_digest` and `waivers_digest` name, with the verdict's policy digest, all that it came from.
+    `feed_snapshot`, `inventory_digest` and `waivers_digest` name, with the verdict's policy digest, all that it came from. `revision` is 0 for the scan's own decision, and
+    counts those that newer advisories led to; `cause` says in JSON what they changed.
     """
 
     scan_id: str
@@ -54,6 +66,8 @@ class NewDecision:
     inventory_digest: str | None = None
     waivers_digest: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    revision: int = 0
+    cause: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,40 +89,72 @@ class DecisionRow:
     counts: Mapping[str, int]
     created_at: dt.datetime
     announced_at: dt.datetime | None
+    revision: int = 0
+    cause: Mapping[str, Any] | None = None
     created: bool = False
 
 
 async def record_decision(session: AsyncSession, new: NewDecision) -> DecisionRow:
-    """Adopt a verdict. There is one decision a scan: a second call answers the first one, unchanged. Raises MissingError for an unknown scan."""
-    # The lock on the scan makes rivals wait, and then find what is recorded here.
-    scan = (
-        await session.execute(select(Scan.id, Scan.repository_id, Scan.tag).where(Scan.id == new.scan_id).with_for_update())
-    ).one_or_none()
-    if scan is None:
-        raise MissingError(f"expected scan {new.scan_id}, found none")
-    known = await _load_one(session, _select().where(DecisionModel.scan_id == new.scan_id))
-    if known is not None:
-        return known
-    verdict_id, decision_id = new_id(), new_id()
-    await insert_missing(session, VerdictModel, [_describe_verdict(verdict_id, new.verdict)])
-    row = {
-        "id": decision_id,
-        "scan_id": new.scan_id,
-        "repository_id": scan.repository_id,
-        "verdict_id": verdict_id,
-        "tag": scan.tag,
-        "image_digest": str(new.image_digest),
-        "feed_snapshot": new.feed_snapshot,
-        "inventory_digest": new.inventory_digest,
-        "waivers_digest": new.waivers_digest,
-        "counts": dict(new.counts),
-        "created_at": utc_now(),
-    }
-    await insert_missing(session, DecisionModel, [row])
-    recorded = await load_decision(session, decision_id)
-    if recorded is None:
-        raise MissingError(f"expected decision {decision_id} that was just recorded, found none")
-    return replace(recorded, created=True)
+    """Adopt a verdict; a second call for a scan and revision answers the first one, unchanged. Raises MissingError for an unknown scan."""
+    return (await record_decisions(session, [new]))[0]
+
+
+async def record_decisions(session: AsyncSession, news: Sequence[NewDecision]) -> tuple[DecisionRow, ...]:
+    """Adopt verdicts, in the order given, each at most once for a scan and revision. They stand from now on. Raises MissingError for an unknown scan."""
+    # The locks on the scans make rivals wait, and then find what is recorded here.
+    scans = await _lock_scans(session, {new.scan_id for new in news})
+    known = await _load_revisions(session, news)
+    rows = [_describe(new, scans[new.scan_id]) for new in news if (new.scan_id, new.revision) not in known]
+    await insert_missing(session, VerdictModel, (verdict for verdict, _ in rows))
+    await insert_missing(session, DecisionModel, (decision for _, decision in rows))
+    created = {str(decision["id"]) for _, decision in rows}
+    recorded = known | await _load_revisions(session, [new for new in news if (new.scan_id, new.revision) not in known])
+    await _stand(session, [recorded[new.scan_id, new.revision] for new in news])
+    return tuple(replace(decision, created=decision.id in created) for decision in (recorded[new.scan_id, new.revision] for new in news))
+
+
+async def _lock_scans(session: AsyncSession, scan_ids: Iterable[str]) -> Mapping[str, tuple[str, str | None]]:
+    """Lock scans; answer the repository and the tag of each."""
+    found: dict[str, tuple[str, str | None]] = {}
+    wanted = sorted(scan_ids)
+    for piece in in_chunks(wanted, 5000):
+        query = select(Scan.id, Scan.repository_id, Scan.tag).where(Scan.id.in_(piece)).order_by(Scan.id).with_for_update()
+        found.update((number, (repository_id, tag)) for number, repository_id, tag in await session.execute(query))
+    missing = next((number for number in wanted if number not in found), None)
+    if missing is not None:
+        raise MissingError(f"expected scan {missing}, found none")
+    return found
+
+
+async def _load_revisions(session: AsyncSession, news: Sequence[NewDecision]) -> dict[tuple[str, int], DecisionRow]:
+    found: dict[tuple[str, int], DecisionRow] = {}
+    for piece in in_chunks(news, 2000):
+        wanted = tuple_(DecisionModel.scan_id, DecisionModel.revision).in_([(new.scan_id, new.revision) for new in piece])
+        found.update(((row.scan_id, row.revision), row) for row in await _load(session, _select().where(wanted)))
+    return found
+
+
+async def _stand(session: AsyncSession, decisions: Iterable[DecisionRow]) -> None:
+    """Say which decisions stand, where no later one does."""
+    newest = {(decision.repository_id, decision.image_digest): decision for decision in sorted(decisions, key=lambda one: one.id)}
+    digests = sorted({digest for _, digest in newest})
+    images: dict[str, int] = {}
+    for piece in in_chunks(digests, 5000):
+        images.update(
+            (digest, number) for digest, number in await session.execute(select(Image.digest, Image.id).where(Image.digest.in_(piece)))
+        )
+    rows = [
+        {"image_id": images[digest], "repository_id": repository_id, "decision_id": decision.id, "status": str(decision.verdict.status)}
+        for (repository_id, digest), decision in newest.items()
+        if digest in images
+    ]
+    statement = insert_into(session, StandingDecision)
+    values = {"decision_id": statement.excluded.decision_id, "status": statement.excluded.status}
+    statement = statement.on_conflict_do_update(
+        index_elements=["image_id", "repository_id"], set_=values, where=StandingDecision.decision_id < statement.excluded.decision_id
+    )
+    for part in in_chunks(sorted(rows, key=lambda row: (row["image_id"], row["repository_id"])), 1000):
+        await session.execute(statement, list(part))
 
 
 async def finish_decision(session: AsyncSession, decision_id: str) -> bool:
@@ -125,7 +171,7 @@ async def finish_decision(session: AsyncSession, decision_id: str) -> bool:
 
 async def load_decision(session: AsyncSession, decision_id: str) -> DecisionRow | None:
     """Load a decision."""
-    return await _load_one(session, _select().where(DecisionModel.id == decision_id))
+    return next(iter(await _load(session, _select().where(DecisionModel.id == decision_id))), None)
 
 
 async def load_latest_decision(
@@ -138,7 +184,7 @@ async def load_latest_decision(
     if digest is None:
         return None
     query = _select().where(Registry.host == host, Repository.name == repository, DecisionModel.image_digest == str(digest))
-    return await _load_one(session, query.order_by(DecisionModel.id.desc()).limit(1))
+    return next(iter(await _load(session, query.order_by(DecisionModel.id.desc()).limit(1))), None)
 
 
 _Selected = Select[DecisionModel, VerdictModel, str, str, str]
@@ -155,31 +201,53 @@ def _select() -> _Selected:
     )
 
 
-async def _load_one(session: AsyncSession, query: _Selected) -> DecisionRow | None:
-    found = (await session.execute(query)).one_or_none()
-    if found is None:
-        return None
-    row, verdict, host, repository, correlation_id = found
-    return DecisionRow(
-        id=row.id,
-        scan_id=row.scan_id,
-        correlation_id=correlation_id,
-        repository_id=row.repository_id,
-        host=host,
-        repository=repository,
-        tag=row.tag,
-        image_digest=row.image_digest,
-        verdict=_read_verdict(verdict),
-        feed_snapshot=row.feed_snapshot,
-        inventory_digest=row.inventory_digest,
-        waivers_digest=row.waivers_digest,
-        counts=row.counts,
-        created_at=row.created_at,
-        announced_at=row.announced_at,
+async def _load(session: AsyncSession, query: _Selected) -> tuple[DecisionRow, ...]:
+    return tuple(
+        DecisionRow(
+            id=row.id,
+            scan_id=row.scan_id,
+            correlation_id=correlation_id,
+            repository_id=row.repository_id,
+            host=host,
+            repository=repository,
+            tag=row.tag,
+            image_digest=row.image_digest,
+            verdict=_read_verdict(verdict),
+            feed_snapshot=row.feed_snapshot,
+            inventory_digest=row.inventory_digest,
+            waivers_digest=row.waivers_digest,
+            counts=row.counts,
+            created_at=row.created_at,
+            announced_at=row.announced_at,
+            revision=row.revision,
+            cause=row.cause,
+        )
+        for row, verdict, host, repository, correlation_id in await session.execute(query)
     )
 
 
-def _describe_verdict(verdict_id: str, verdict: Verdict) -> dict[str, object]:
+def _describe(new: NewDecision, scan: tuple[str, str | None]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The rows of the verdict and of the decision."""
+    verdict_id = new_id()
+    decision = {
+        "id": new_id(),
+        "scan_id": new.scan_id,
+        "revision": new.revision,
+        "repository_id": scan[0],
+        "verdict_id": verdict_id,
+        "tag": scan[1],
+        "image_digest": str(new.image_digest),
+        "feed_snapshot": new.feed_snapshot,
+        "inventory_digest": new.inventory_digest,
+        "waivers_digest": new.waivers_digest,
+        "counts": dict(new.counts),
+        "cause": None if new.cause is None else dict(new.cause),
+        "created_at": utc_now(),
+    }
+    return _describe_verdict(verdict_id, new.verdict), decision
+
+
+def _describe_verdict(verdict_id: str, verdict: Verdict) -> dict[str, Any]:
     return {
         "id": verdict_id,
         "status": str(verdict.status),

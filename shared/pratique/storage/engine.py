@@ -122,7 +122,9 @@ def create_postgresql_engine(url: URL, *, pool_size: int, command_timeout: float
     )
 
 
-def create_sqlite_engine(url: URL, *, begin: str, pool_size: int, is_read_only: bool = False) -> AsyncEngine:
+def create_sqlite_engine(
+    url: URL, *, begin: str, pool_size: int, is_read_only: bool = False, checks_foreign_keys: bool = True
+) -> AsyncEngine:
     """Create an engine whose transactions start with `begin`. The writers' is made with one connection: they queue up in order, which SQLite's own waiting does not."""
     engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=_POOL_TIMEOUT, hide_parameters=True)
 
@@ -130,7 +132,7 @@ def create_sqlite_engine(url: URL, *, begin: str, pool_size: int, is_read_only: 
         connection.isolation_level = None  # the driver would start transactions itself, too late and deferred
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if checks_foreign_keys else 'OFF'}")
         # Write-ahead logging lets readers go on while one writes. Synchronous stays FULL: what was answered 202 survives a power failure.
         cursor.execute("PRAGMA query_only = ON" if is_read_only else "PRAGMA journal_mode = WAL")
         cursor.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,10 +16,10 @@ from pratique.inventory.inventory import Inventory
 from pratique.inventory.package import Distribution, InstalledPackage, Package
 from pratique.storage.coverages import load_section, record_section
 from pratique.storage.dialect import insert_missing
-from pratique.storage.members import load_members
+from pratique.storage.members import load_members_of
 from pratique.storage.models import Image, ImagePackage, Layer, PackageModel
 from pratique.storage.packages import clean_package, hash_package, read_package, record_packages
-from pratique.storage.text import DigestLike, clean_json, clean_text, hash_json, in_chunks
+from pratique.storage.text import DigestLike, clean_json, clean_text, hash_json, in_chunks, utc_now
 
 SECTION = "inventory"
 """The coverage section that an inventory brings."""
@@ -58,7 +58,12 @@ async def record_inventory(session: AsyncSession, image_digest: DigestLike, inve
     # 2. A re-scan mostly finds what is there already: 40 million rows are not written anew for that.
     if image.inventory_digest != prepared.digest:
         await _replace_packages(session, image.id, prepared)
-    values = {"distribution": prepared.distribution, "analyzers_key": analyzers_key, "inventory_digest": prepared.digest}
+    values = {
+        "distribution": prepared.distribution,
+        "analyzers_key": analyzers_key,
+        "inventory_digest": prepared.digest,
+        "inspected_at": utc_now(),
+    }
     await session.execute(update(Image).where(Image.id == image.id).values(**values).execution_options(synchronize_session=False))
     await record_section(session, image.id, SECTION, inventory.coverage)
     return prepared.digest
@@ -97,15 +102,27 @@ async def has_inventory(session: AsyncSession, image_digest: DigestLike, analyze
 
 async def load_inventory_digest(session: AsyncSession, image_digest: DigestLike) -> str | None:
     """Load the digest that `record_inventory` answered; for an index, one over those of its children. None where one is missing."""
-    members = await load_members(session, image_digest)
-    query = select(Image.digest, Image.inventory_digest).where(Image.id.in_(members.ids)).order_by(Image.digest)
-    rows = (await session.execute(query)).all()
-    digests = [row.inventory_digest for row in rows]
-    if not rows or members.missing or None in digests:
+    return (await load_inventory_digests(session, [image_digest]))[str(image_digest)]
+
+
+async def load_inventory_digests(session: AsyncSession, image_digests: Iterable[DigestLike]) -> Mapping[str, str | None]:
+    """Load those of many images."""
+    members = await load_members_of(session, image_digests)
+    known: dict[int, tuple[str, str | None]] = {}
+    for piece in in_chunks(sorted({number for found in members.values() for number in found.ids}), 5000):
+        query = select(Image.id, Image.digest, Image.inventory_digest).where(Image.id.in_(piece))
+        known.update((number, (digest, inventory)) for number, digest, inventory in await session.execute(query))
+    return {
+        root: None if found.missing else _join_digests(root, [known[number] for number in found.ids]) for root, found in members.items()
+    }
+
+
+def _join_digests(root: str, images: Sequence[tuple[str, str | None]]) -> str | None:
+    if not images or any(inventory is None for _, inventory in images):
         return None
-    if len(rows) == 1 and rows[0].digest == str(image_digest):
-        return str(digests[0])
-    return f"sha256:{hash_json([[row.digest, row.inventory_digest] for row in rows])}"
+    if len(images) == 1 and images[0][0] == root:
+        return images[0][1]
+    return f"sha256:{hash_json([list(image) for image in sorted(images, key=lambda image: image[0])])}"
 
 
 def _prepare(inventory: Inventory) -> _Prepared:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.storage.models import Image, IndexChild
-from pratique.storage.text import DigestLike
+from pratique.storage.text import DigestLike, in_chunks
 
 _MAX_DEPTH = 4  # indexes in indexes: an index that (by a mistake of a registry) names itself must end
 
@@ -27,40 +29,79 @@ class Members:
     strangers: tuple[str, ...] = ()
 
 
+class _Known(NamedTuple):
+    id: int
+    kind: str
+
+
+_Children = dict[str, bool]
+"""Digests that an index names, and whether it names them with a platform."""
+
+
 async def load_members(session: AsyncSession, image_digest: DigestLike) -> Members:
     """Load what a digest stands for. Attestations, and artifacts that an index names without a platform, are no members."""
-    wanted = {str(image_digest): False}
+    return (await load_members_of(session, [image_digest]))[str(image_digest)]
+
+
+async def load_members_of(session: AsyncSession, digests: Iterable[DigestLike]) -> Mapping[str, Members]:
+    """Load what each of some digests stands for."""
+    roots = list(dict.fromkeys(map(str, digests)))
+    known: dict[str, _Known] = {}
+    children: dict[int, _Children] = {}
+    wanted = set(roots)
+    for _ in range(_MAX_DEPTH):
+        found = await _load_images(session, wanted - known.keys())
+        known |= found
+        below = await _load_children(session, [image.id for image in found.values() if image.kind == "index"])
+        children |= below
+        wanted = {digest for named in below.values() for digest in named}
+        if not wanted:
+            break
+    return {root: _collect(root, known, children) for root in roots}
+
+
+def _collect(root: str, known: Mapping[str, _Known], children: Mapping[int, _Children]) -> Members:
+    wanted: _Children = {root: False}
     strangers: list[str] = []
     ids: list[int] = []
     missing: list[str] = []
-    is_artifact = False
-    for depth in range(_MAX_DEPTH):
-        found = (await session.execute(select(Image.digest, Image.id, Image.kind).where(Image.digest.in_(list(wanted))))).all()
-        missing += sorted(wanted.keys() - {row.digest for row in found})
-        strangers += sorted(row.digest for row in found if row.kind == "artifact" and wanted[row.digest])
-        ids += [row.id for row in found if row.kind == "image"]
-        is_artifact = is_artifact or (depth == 0 and any(row.kind == "artifact" for row in found))
-        wanted = await _load_children(session, [row.id for row in found if row.kind == "index"])
+    for _ in range(_MAX_DEPTH):
+        images = {digest: known[digest] for digest in wanted if digest in known}
+        missing += sorted(wanted.keys() - images.keys())
+        strangers += sorted(digest for digest, image in images.items() if image.kind == "artifact" and wanted[digest])
+        ids += [image.id for image in images.values() if image.kind == "image"]
+        indexes = sorted(image.id for image in images.values() if image.kind == "index")
+        wanted = {}
+        for index in indexes:
+            for digest, has_platform in children.get(index, {}).items():
+                wanted[digest] = wanted.get(digest, False) or has_platform
         if not wanted:
             break
     return Members(
         ids=tuple(dict.fromkeys(ids)),
         missing=tuple(dict.fromkeys((*missing, *wanted))),
-        is_artifact=is_artifact,
+        is_artifact=root in known and known[root].kind == "artifact",
         strangers=tuple(dict.fromkeys(strangers)),
     )
 
 
-async def _load_children(session: AsyncSession, indexes: list[int]) -> dict[str, bool]:
-    """The digests that indexes name, and whether any of them names it with a platform."""
-    if not indexes:
-        return {}
-    query = (
-        select(IndexChild.digest, IndexChild.platform)
-        .where(IndexChild.image_id.in_(indexes), IndexChild.is_attestation.is_(False))
-        .order_by(IndexChild.image_id, IndexChild.position)
-    )
-    children: dict[str, bool] = {}
-    for row in await session.execute(query):
-        children[row.digest] = children.get(row.digest, False) or row.platform is not None
+async def _load_images(session: AsyncSession, digests: Iterable[str]) -> dict[str, _Known]:
+    found: dict[str, _Known] = {}
+    for piece in in_chunks(sorted(digests)):
+        rows = await session.execute(select(Image.digest, Image.id, Image.kind).where(Image.digest.in_(piece)))
+        found.update((digest, _Known(number, kind)) for digest, number, kind in rows)
+    return found
+
+
+async def _load_children(session: AsyncSession, indexes: Iterable[int]) -> dict[int, _Children]:
+    children: dict[int, _Children] = {}
+    for piece in in_chunks(sorted(indexes)):
+        query = (
+            select(IndexChild.image_id, IndexChild.digest, IndexChild.platform)
+            .where(IndexChild.image_id.in_(piece), IndexChild.is_attestation.is_(False))
+            .order_by(IndexChild.image_id, IndexChild.position)
+        )
+        for image_id, digest, platform in await session.execute(query):
+            named = children.setdefault(image_id, {})
+            named[digest] = named.get(digest, False) or platform is not None
     return children

@@ -46,7 +46,8 @@ async def running(url: str) -> AsyncIterator[AsyncConnection]:
     """Open a transaction that no other process runs migrations beside."""
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_sqlite_engine(parsed, begin="BEGIN IMMEDIATE", pool_size=1)
+        # A table is altered by writing it anew and dropping the old one, to which others refer: the keys are checked at the end.
+        engine = create_sqlite_engine(parsed, begin="BEGIN IMMEDIATE", pool_size=1, checks_foreign_keys=False)
     else:
         # A migration of a large table may take hours: no command timeout.
         engine = create_postgresql_engine(parsed, pool_size=1, command_timeout=None)
@@ -56,6 +57,8 @@ async def running(url: str) -> AsyncIterator[AsyncConnection]:
                 if engine.dialect.name == "postgresql":
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
                 yield connection
+                if engine.dialect.name == "sqlite" and (await connection.execute(text("PRAGMA foreign_key_check"))).first() is not None:
+                    raise SettingsError("the database holds rows that refer to missing ones: restore a backup, and migrate that")
         finally:
             await engine.dispose()
 

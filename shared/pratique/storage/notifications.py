@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.errors import MissingError
@@ -77,6 +77,16 @@ async def claim_new_findings(session: AsyncSession, decision_id: str, line: str,
         )
         claimed.update((await session.execute(query)).scalars())
     return tuple(key for short, key in stored.items() if short in claimed)
+
+
+async def load_claimed(session: AsyncSession, pairs: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """Load which of some pairs of a line and a key were claimed."""
+    stored = {(shorten_key(line), shorten_key(key)): (line, key) for line, key in pairs}
+    claimed: set[tuple[str, str]] = set()
+    for piece in in_chunks(sorted(stored), 2000):
+        query = select(NotificationKey.line, NotificationKey.key).where(tuple_(NotificationKey.line, NotificationKey.key).in_(piece))
+        claimed.update(stored[line, key] for line, key in await session.execute(query))
+    return frozenset(claimed)
 
 
 async def record_notification(  # noqa: PLR0913, PLR0917

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.messages import Message, encode_message
-from pratique.storage.dialect import count_changed, insert_new
+from pratique.storage.dialect import count_changed, insert_missing, insert_new
 from pratique.storage.models import Outbox
 from pratique.storage.text import in_chunks, new_id, utc_now
 
@@ -28,16 +29,14 @@ class OutboxRow:
 
 async def enqueue(session: AsyncSession, message: Message) -> str:
     """Write a message to be published once this transaction is committed; answer its id."""
-    row = {
-        "id": new_id(),
-        "queue": message.queue,
-        "body": encode_message(message),
-        "correlation_id": message.correlation_id,
-        "created_at": utc_now(),
-        "published_at": None,
-    }
+    row = _describe(message)
     await insert_new(session, Outbox, row)
     return str(row["id"])
+
+
+async def enqueue_all(session: AsyncSession, messages: Iterable[Message]) -> None:
+    """Write many messages, to be published in this order."""
+    await insert_missing(session, Outbox, (_describe(message) for message in messages))
 
 
 async def load_unpublished(session: AsyncSession, limit: int) -> list[OutboxRow]:
@@ -68,3 +67,14 @@ async def count_unpublished(session: AsyncSession) -> int:
     """Count the messages that wait to be published."""
     query = select(func.count()).select_from(Outbox).where(Outbox.published_at.is_(None))
     return (await session.execute(query)).scalar_one()
+
+
+def _describe(message: Message) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "queue": message.queue,
+        "body": encode_message(message),
+        "correlation_id": message.correlation_id,
+        "created_at": utc_now(),
+        "published_at": None,
+    }

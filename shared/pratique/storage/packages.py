@@ -13,7 +13,7 @@ from pratique.advisories.naming import normal_name
 from pratique.advisories.versions import base_ecosystem
 from pratique.inventory.package import Package
 from pratique.storage.dialect import insert_missing
-from pratique.storage.models import PackageModel
+from pratique.storage.models import ImagePackage, PackageModel
 from pratique.storage.text import clean_json, clean_text, hash_json, in_chunks
 
 
@@ -58,6 +58,12 @@ def hash_matching(ecosystem: str, name: str) -> str:
     return hash_json([base_ecosystem(ecosystem), normal_name(ecosystem, clean_text(name))])
 
 
+def _hash_names(package: Package) -> tuple[str, str | None]:
+    """The keys of the name, and of the other name, that a package's advisories use."""
+    first, *others = (hash_matching(package.ecosystem, name) for name, _ in package.matching_names)
+    return first, next((key for key in others if key != first), None)
+
+
 async def record_packages(session: AsyncSession, packages: Mapping[str, Package]) -> dict[str, int]:
     """Record clean packages, given by `hash_package`, where they are new; answer the ids of all of them by that.
 
@@ -74,6 +80,24 @@ async def record_packages(session: AsyncSession, packages: Mapping[str, Package]
 async def load_packages(session: AsyncSession, query: Select[PackageModel]) -> list[tuple[int, Package]]:
     """Load what a query of packages finds, in its order."""
     return [(row.id, read_package(row)) for row in (await session.execute(query)).scalars()]
+
+
+async def load_packages_named(session: AsyncSession, names: Iterable[tuple[str, str]]) -> list[tuple[int, Package]]:
+    """Load the packages, matched before, that advisories know by one of these pairs of ecosystem and name, by id.
+
+    An ecosystem may be given with a release (`Debian:11`) or without: all its releases are meant. Names are compared as their ecosystem does.
+    """
+    found: dict[int, Package] = {}
+    for piece in in_chunks(sorted({hash_matching(ecosystem, name) for ecosystem, name in names})):
+        for column in (PackageModel.matching_key, PackageModel.second_matching_key):
+            found.update(await load_packages(session, select(PackageModel).where(column.in_(piece), PackageModel.matched_position > 0)))
+    return sorted(found.items())
+
+
+async def load_image_packages(session: AsyncSession, image_id: int) -> list[Package]:
+    """Load the packages of an image that are nobody else's: those that are matched."""
+    inside = select(ImagePackage.package_id).where(ImagePackage.image_id == image_id, ImagePackage.owned_by.is_(None))
+    return [package for _, package in await load_packages(session, select(PackageModel).where(PackageModel.id.in_(inside)))]
 
 
 def read_package(row: PackageModel) -> Package:
@@ -103,9 +127,11 @@ async def _load_ids(session: AsyncSession, keys: Iterable[str]) -> dict[str, int
 
 
 def _describe(key: str, package: Package) -> dict[str, Any]:
+    first, second = _hash_names(package)
     return {
         "key": key,
-        "matching_key": hash_matching(package.ecosystem, package.matching_name),
+        "matching_key": first,
+        "second_matching_key": second,
         "type": package.type,
         "namespace": package.namespace,
         "name": package.name,

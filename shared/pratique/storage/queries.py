@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Select, and_, exists, false, func, or_, select, tuple_
@@ -25,14 +25,13 @@ from pratique.storage.models import (
     Registry,
     Repository,
     Scan,
-    Tag,
     VerdictModel,
 )
 from pratique.storage.notifications import NotificationRow, load_notifications
 from pratique.storage.places import load_places, select_places
 from pratique.storage.repositories import load_repository_id
 from pratique.storage.scans import ScanRow, load_scan_rows, select_scans
-from pratique.storage.tags import load_tag, load_tags_pointing_to
+from pratique.storage.tags import load_tag, load_tags_of, load_tags_pointing_to
 from pratique.storage.text import DigestLike, shorten_key, utc_now
 
 _STATES = ("queued", "running", "scanned", "failed")
@@ -114,7 +113,7 @@ async def list_images(
     if after is not None:
         query = query.where(Scan.id < after)
     rows = (await session.execute(query.execution_options(populate_existing=True))).all()
-    tags = await _load_tags(session, ((scan.repository_id, scan.digest) for scan, *_ in rows if scan.digest))
+    tags = await load_tags_of(session, ((scan.repository_id, scan.digest) for scan, *_ in rows if scan.digest))
     return tuple(
         ImageSummary(
             cursor=scan.id,
@@ -181,7 +180,7 @@ async def list_affected_images(
     places = await load_places(session, query if after is None else query.where(tuple_(*place) > after))
     # 2. The packages and tags of that page.
     packages = await _load_affected(session, vulnerability, {found.digest for found in places})
-    tags = await _load_tags(session, ((found.repository_id, found.digest) for found in places))
+    tags = await load_tags_of(session, ((found.repository_id, found.digest) for found in places))
     return tuple(
         AffectedImage(
             host=found.host,
@@ -241,17 +240,6 @@ async def _load_latest_scan(session: AsyncSession, repository_id: str, *, tag: s
     return rows[0] if rows else None
 
 
-async def _load_tags(session: AsyncSession, places: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], tuple[str, ...]]:
-    wanted = list(places)
-    if not wanted:
-        return {}
-    query = select(Tag.repository_id, Tag.digest, Tag.name).where(tuple_(Tag.repository_id, Tag.digest).in_(wanted)).order_by(Tag.name)
-    found: dict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
-    for repository_id, digest, name in await session.execute(query):
-        found[repository_id, digest] += (name,)
-    return found
-
-
 def _select_affected(column: InstrumentedAttribute[str], vulnerability: str) -> Select[str]:
     """Select from images (and packages and matches) those that an advisory of this name affects."""
     return (
@@ -260,7 +248,7 @@ def _select_affected(column: InstrumentedAttribute[str], vulnerability: str) -> 
         .join(PackageModel, PackageModel.id == ImagePackage.package_id)
         .join(PackageAdvisory, PackageAdvisory.package_id == PackageModel.id)
         .join(AdvisoryAlias, AdvisoryAlias.advisory_id == PackageAdvisory.advisory_id)
-        .where(AdvisoryAlias.alias == shorten_key(vulnerability), ImagePackage.owned_by.is_(None))
+        .where(AdvisoryAlias.alias == shorten_key(vulnerability), PackageAdvisory.resolved_at.is_(None), ImagePackage.owned_by.is_(None))
     )
 
 

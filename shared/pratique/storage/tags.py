@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.storage.dialect import insert_new
 from pratique.storage.models import Tag, TagHistory
 from pratique.storage.repositories import load_repository_id
-from pratique.storage.text import DigestLike, new_id, utc_now
+from pratique.storage.text import DigestLike, in_chunks, new_id, utc_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,16 @@ async def load_tags_pointing_to(session: AsyncSession, repository_id: str, diges
     """Load the names of the tags that point to a digest, sorted."""
     query = select(Tag.name).where(Tag.repository_id == repository_id, Tag.digest == str(digest))
     return tuple(sorted((await session.execute(query)).scalars()))
+
+
+async def load_tags_of(session: AsyncSession, places: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], tuple[str, ...]]:
+    """Load the names of the tags, sorted, that point to digests, by (repository id, digest); places without tags are left out."""
+    found: dict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
+    for piece in in_chunks(sorted(set(places)), 2000):
+        query = select(Tag.repository_id, Tag.digest, Tag.name).where(tuple_(Tag.repository_id, Tag.digest).in_(piece)).order_by(Tag.name)
+        for repository_id, digest, name in await session.execute(query):
+            found[repository_id, digest] += (name,)
+    return dict(found)
 
 
 async def load_previous_digest(session: AsyncSession, repository_id: str, name: str, digest: DigestLike) -> str | None:

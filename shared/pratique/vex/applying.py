@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pratique.findings import Finding, FindingKind
@@ -27,6 +27,25 @@ class SuppressedFinding:
     statements: tuple[VexStatement, ...]
 
 
+class StatementIndex:
+    """The statements of one document by the names of their vulnerabilities: built once, asked for each image. `names` are all of those, in capitals."""
+
+    __slots__ = ("_by_name", "authors", "document", "names")
+
+    def __init__(self, document: VexDocument) -> None:
+        self.document = document
+        self.authors = tuple(dict.fromkeys(_author(document, statement) for statement in document.statements))
+        self._by_name: dict[str, list[VexStatement]] = {}
+        for statement in document.statements:
+            for name in {_key(name) for name in statement.names}:
+                self._by_name.setdefault(name, []).append(statement)
+        self.names = frozenset(self._by_name)
+
+    def about(self, key: str) -> Sequence[VexStatement]:
+        """The statements about a vulnerability, by its name in capitals, in their order."""
+        return self._by_name.get(key, ())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VexOutcome:
     """The findings that stand and those that are suppressed, in their order, and what people should know of the statements."""
@@ -38,7 +57,14 @@ class VexOutcome:
 
 def apply_vex(findings: Iterable[Finding], documents: Sequence[VexDocument], image: VexImage) -> VexOutcome:
     """Judge findings of an image by documents, in the order in which the user trusts them. Without documents, all stand."""
-    judge = _Judge(documents, image)
+    return apply_statements(findings, tuple(map(StatementIndex, documents)), image)
+
+
+def apply_statements(findings: Iterable[Finding], statements: Sequence[StatementIndex], image: VexImage) -> VexOutcome:
+    """Do the same with documents that are indexed already: what one more image costs does not grow with what is said of others."""
+    if not statements:
+        return VexOutcome(findings=tuple(findings))
+    judge = _Judge(statements, image)
     standing: list[Finding] = []
     suppressed: list[SuppressedFinding] = []
     for finding in findings:
@@ -47,40 +73,22 @@ def apply_vex(findings: Iterable[Finding], documents: Sequence[VexDocument], ima
             suppressed.append(said)
         else:
             standing.append(said)
-    problems = [f"{document.source}: {problem}" for document in documents for problem in document.problems]
+    problems = [f"{one.document.source}: {problem}" for one in statements for problem in one.document.problems]
     return VexOutcome(findings=tuple(standing), suppressed=tuple(suppressed), notes=_bounded([*problems, *judge.notes]))
 
 
-class _Said:
-    """A statement, and who said it in the user's order. Its package URLs are parsed when they are asked for first."""
-
-    __slots__ = ("_image", "_matcher", "rank", "statement")
-
-    def __init__(self, rank: int, statement: VexStatement, image: VexImage) -> None:
-        self.rank = rank
-        self.statement = statement
-        self._image = image
-        self._matcher: ProductMatcher | None = None
-
-    def covers(self, package: str) -> bool:
-        """Tell whether it is about a package of the image."""
-        if self._matcher is None:
-            self._matcher = ProductMatcher(self.statement.products, self._image)
-        return self._matcher.covers(package)
-
-
 class _Judge:
-    """Finds what counts of each finding."""
+    """Finds what counts of each finding. The package URLs of a statement are parsed when they are asked for first."""
 
-    def __init__(self, documents: Sequence[VexDocument], image: VexImage) -> None:
-        self._said: dict[str, list[_Said]] = {}
+    def __init__(self, statements: Sequence[StatementIndex], image: VexImage) -> None:
+        self._statements = statements
+        self._known = [one.names for one in statements]
+        self._image = image
+        self._matchers: dict[int, ProductMatcher] = {}
         self._notes: dict[str, None] = {}
-        ranks: dict[tuple[str, str], int] = {}
-        for voucher, statement in ((document.voucher, one) for document in documents for one in document.statements):
-            rank = ranks.setdefault((voucher, statement.author or f"\0{statement.source}"), len(ranks))
-            said = _Said(rank, statement, image)
-            for name in {_key(name) for name in statement.names}:
-                self._said.setdefault(name, []).append(said)
+        self._ranks: dict[tuple[str, str], int] = {}
+        for author in (author for one in statements for author in one.authors):
+            self._ranks.setdefault(author, len(self._ranks))
 
     @property
     def notes(self) -> Sequence[str]:
@@ -89,7 +97,7 @@ class _Judge:
 
     def judge(self, finding: Finding) -> Finding | SuppressedFinding:
         """Say what becomes of a finding."""
-        if finding.kind is not FindingKind.VULNERABILITY or finding.package is None:
+        if finding.kind is not FindingKind.VULNERABILITY or finding.package is None or not self._is_known(finding):
             return finding
         counting = self._counting(finding, finding.package)
         statements = tuple({id(one): one for one in counting if one is not None}.values())
@@ -97,6 +105,11 @@ class _Judge:
             return SuppressedFinding(finding=finding, statements=statements)
         actions = [one.action for one in statements if one.status is VexStatus.AFFECTED and one.action]
         return replace(finding, recommendation="; ".join([*actions, *filter(None, [finding.recommendation])])) if actions else finding
+
+    def _is_known(self, finding: Finding) -> bool:
+        """Tell whether any document says anything of it: few findings are, and a fleet has many."""
+        names = {_key(finding.id), *map(_key, finding.aliases)}
+        return not all(names.isdisjoint(known) for known in self._known)
 
     def _counting(self, finding: Finding, package: str) -> tuple[VexStatement | None, ...]:
         """The statement that counts for the advisory as a whole, then for each of its CVEs where it is about several."""
@@ -111,15 +124,28 @@ class _Judge:
     def _winner(self, package: str, names: Iterable[str], *, only: str | None = None) -> VexStatement | None:
         """What counts of all that is said of a vulnerability in a package; with `only`, of what is said of that name itself, not of something that has it as an alias."""
         by_author: dict[int, VexStatement] = {}
-        for said in (one for name in names for one in self._said.get(name, ()) if one.covers(package)):
-            if only is None or _key(said.statement.vulnerability) == only:
-                rival = by_author.get(said.rank, said.statement)
-                by_author[said.rank] = _later(rival, said.statement)
+        for rank, statement in self._said(package, names):
+            if only is None or _key(statement.vulnerability) == only:
+                by_author[rank] = _later(by_author.get(rank, statement), statement)
         ranked = [by_author[rank] for rank in sorted(by_author)]
         if not ranked:
             return None
         self._tell(package, ranked)
         return ranked[0]
+
+    def _said(self, package: str, names: Iterable[str]) -> Iterator[tuple[int, VexStatement]]:
+        """What is said of a package under any of the names, with the rank of who says it in the user's order."""
+        for name in names:
+            for one in self._statements:
+                for statement in one.about(name):
+                    if self._matcher(statement).covers(package):
+                        yield self._ranks[_author(one.document, statement)], statement
+
+    def _matcher(self, statement: VexStatement) -> ProductMatcher:
+        found = self._matchers.get(id(statement))
+        if found is None:
+            found = self._matchers[id(statement)] = ProductMatcher(statement.products, self._image)
+        return found
 
     def _tell(self, package: str, ranked: Sequence[VexStatement]) -> None:
         first, *others = ranked
@@ -147,6 +173,11 @@ def _later(one: VexStatement, other: VexStatement) -> VexStatement:
     if one.holds_since != other.holds_since:
         return max(one, other, key=lambda statement: statement.holds_since)
     return one if not one.suppresses else other
+
+
+def _author(document: VexDocument, statement: VexStatement) -> tuple[str, str]:
+    """Who says it, and who answers for that being them. Without an author, a document speaks for itself."""
+    return document.voucher, statement.author or f"\0{statement.source}"
 
 
 def _key(name: str) -> str:

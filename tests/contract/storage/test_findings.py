@@ -1,32 +1,26 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from pratique.errors import LimitExceeded, MissingError
+from pratique.errors import MissingError
+from pratique.feeds.health import FeedFailure
 from pratique.findings import Finding, FindingKind, Severity
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus, FeedState
 from pratique.inventory.package import Package
 from pratique.oci.digest import Digest
+from pratique.storage.advisory_state import UNPLACED, advance_state, begin_state, record_failures, seize_state
 from pratique.storage.engine import Database
+from pratique.storage.exploitations import Exploit, record_exploits
 from pratique.storage.findings import load_coverage, load_findings, record_coverage, record_inspections
 from pratique.storage.images import record_image, record_inventory
-from pratique.storage.matches import (
-    MAX_PACKAGE_IDS,
-    carry_matches,
-    load_images_of_packages,
-    load_packages_to_match,
-    load_unmatched_packages,
-    record_matches,
-)
+from pratique.storage.matches import load_unmatched_packages, unplace_packages
 from pratique.storage.queries import list_affected_images
 from pratique.storage.text import utc_now
-from tests.support.stored import COMPLETE, child, count, decide, digest_of, finding, image, inventory, package
+from tests.support.stored import COMPLETE, child, decide, digest_of, finding, image, inventory, match, package
 
 A, B, C = digest_of("a"), digest_of("b"), digest_of("c")
 LAYER = str(digest_of("layer"))
@@ -54,14 +48,14 @@ async def store(session: AsyncSession, digest: Digest, *packages: Package) -> di
     """Record an image with packages; answer the ids of those not matched with any database, by name."""
     await record_image(session, image(digest))
     await record_inventory(session, digest, inventory(packages, layer=LAYER), "k1")
-    return {found.name: number for number, found in await load_unmatched_packages(session, digest, "db0")}
+    return {found.name: number for number, found in await load_unmatched_packages(session, digest)}
 
 
 async def test_findings_of_an_image_are_those_of_its_packages_and_inspections_worst_first(db: Database) -> None:
     low, high = matched(OPENSSL, "DSA-1", Severity.LOW), matched(ZLIB, "DSA-2")
     async with db.transaction() as session:
         ids = await store(session, A, OPENSSL, ZLIB)
-        await record_matches(session, "db1", [(ids["openssl"], (low,)), (ids["zlib1g"], (high,))])
+        await match(session, {ids["openssl"]: [low], ids["zlib1g"]: [high]})
         await record_inspections(session, A, [finding("other")])
         await record_inspections(session, A, [SECRET])
         await store(session, B, ZLIB)
@@ -79,94 +73,14 @@ async def test_findings_of_an_image_are_those_of_its_packages_and_inspections_wo
 async def test_packages_are_matched_once_for_all_images(db: Database) -> None:
     async with db.transaction() as session:
         ids = await store(session, A, OPENSSL, ZLIB)
-        unmatched = [found for _, found in await load_unmatched_packages(session, A, "db1")]
+        unmatched = [found for _, found in await load_unmatched_packages(session, A)]
         assert sorted(unmatched, key=lambda found: found.name) == [OPENSSL, ZLIB]
-        await record_matches(session, "db1", [(number, ()) for number in ids.values()])
-        assert await load_unmatched_packages(session, A, "db1") == []
+        await match(session, dict.fromkeys(ids.values(), ()))
+        assert await load_unmatched_packages(session, A) == []
         await store(session, B, ZLIB, FLASK)
-        assert [found for _, found in await load_unmatched_packages(session, B, "db1")] == [FLASK]
-        assert len(await load_unmatched_packages(session, B, "db2")) == 2
-
-
-async def test_matches_are_replaced_and_keep_their_first_sight(db: Database) -> None:
-    async with db.transaction() as session:
-        ids = await store(session, A, OPENSSL)
-        openssl = ids["openssl"]
-        await record_matches(session, "db1", [(openssl, (matched(OPENSSL, "DSA-1"), matched(OPENSSL, "DSA-2")))])
-        await session.execute(
-            text("UPDATE package_advisory SET first_seen = :at"), {"at": _stored(session, dt.datetime(2020, 1, 1, tzinfo=dt.UTC))}
-        )
-        changed = matched(OPENSSL, "DSA-2", Severity.CRITICAL, title="worse", fixed_in="3")
-        await record_matches(session, "db2", [(openssl, (changed, matched(OPENSSL, "DSA-3")))])
-        assert [found.id for found in await load_findings(session, A)] == ["DSA-2", "DSA-3"]
-        assert (await load_findings(session, A))[0].title == "worse"
-        assert await count(session, "package_advisory", "first_seen < '2021-01-01'") == 1
-        await record_matches(session, "db3", [(openssl, ())])
-        assert await load_findings(session, A) == ()
-
-
-def _stored(session: AsyncSession, at: dt.datetime) -> object:
-    return at if session.get_bind().dialect.name == "postgresql" else at.strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-async def test_recording_matches_twice_is_recording_them_once(db: Database) -> None:
-    async with db.transaction() as session:
-        ids = await store(session, A, OPENSSL)
-        twice = (matched(OPENSSL, "DSA-1", Severity.LOW), matched(OPENSSL, "DSA-1", Severity.HIGH))
-        for _ in range(2):
-            await record_matches(session, "db1", [(ids["openssl"], twice)])
-        assert [found.severity for found in await load_findings(session, A)] == [Severity.HIGH]
-        await record_matches(session, "db1", [])
-
-
-async def test_the_fleet_is_matched_page_by_page(db: Database) -> None:
-    async with db.transaction() as session:
-        await store(session, A, *(package(f"p{number}") for number in range(5)))
-        first = await load_packages_to_match(session, "db1", limit=3)
-        second = await load_packages_to_match(session, "db1", after=first[-1][0], limit=3)
-        assert sorted(found.name for _, found in first + second) == ["p0", "p1", "p2", "p3", "p4"]
-        await record_matches(session, "db1", [(number, ()) for number, _ in first])
-        assert await load_packages_to_match(session, "db1") == second
-
-
-@pytest.mark.parametrize(
-    "changed", [("Debian:11", "zlib"), ("Debian", "zlib"), ("Debian:12", "zlib"), ("PyPI", "flask-login"), ("PyPI", "Flask.Login")]
-)
-async def test_matches_are_carried_over_but_for_what_changed(db: Database, changed: tuple[str, str]) -> None:
-    async with db.transaction() as session:
-        ids = await store(session, A, OPENSSL, ZLIB, FLASK)
-        await record_matches(session, "db1", [(number, ()) for number in ids.values()])
-        assert await carry_matches(session, "db1", "db2", [changed, ("Debian", "zlib1g"), ("npm", "openssl")]) == 1
-        ((_, remaining),) = await load_packages_to_match(session, "db2")
-        assert remaining.matching_name == ("zlib" if changed[1] == "zlib" else "Flask_Login")
-
-
-async def test_packages_that_were_not_matched_with_the_predecessor_are_not_carried(db: Database) -> None:
-    async with db.transaction() as session:
-        ids = await store(session, A, OPENSSL, ZLIB)
-        await record_matches(session, "db0", [(ids["openssl"], ())])
-        assert await carry_matches(session, "db1", "db2", []) == 2
-
-
-async def test_images_of_packages_are_found_through_indexes_and_page_by_page(db: Database) -> None:
-    async with db.transaction() as session:
-        for name in ("a", "b", "index"):
-            await decide(session, name, tag="v1" if name == "a" else None)
-        ids = await store(session, A, OPENSSL)
-        await store(session, B, ZLIB)
-        index = digest_of("index")
-        await record_image(session, image(index, kind="index", platform=None, children=(child(A), child(C, "unknown", "unknown"))))
-        found = await load_images_of_packages(session, ids.values())
-        assert {(place.repository, place.digest, place.is_tagged) for place in found} == {
-            ("team/app", str(A), True),
-            ("team/app", str(index), False),
-        }
-        (first,) = await load_images_of_packages(session, ids.values(), limit=1)
-        (second,) = await load_images_of_packages(session, ids.values(), after=(first.repository_id, first.digest))
-        assert (first, second) == found
-        assert await load_images_of_packages(session, []) == ()
-        with pytest.raises(LimitExceeded):
-            await load_images_of_packages(session, range(MAX_PACKAGE_IDS + 1))
+        assert [found for _, found in await load_unmatched_packages(session, B)] == [FLASK]
+        await unplace_packages(session)
+        assert len(await load_unmatched_packages(session, B)) == 2
 
 
 async def test_findings_and_coverage_of_an_index_are_those_of_its_platforms(db: Database) -> None:
@@ -175,7 +89,7 @@ async def test_findings_and_coverage_of_an_index_are_those_of_its_platforms(db: 
     async with db.transaction() as session:
         await record_image(session, image(index, kind="index", platform=None, children=children))
         ids = await store(session, A, OPENSSL)
-        await record_matches(session, "db1", [(ids["openssl"], (matched(OPENSSL, "DSA-1"),))])
+        await match(session, {ids["openssl"]: [matched(OPENSSL, "DSA-1")]})
         assert [gap.name for gap in (await load_coverage(session, index)).gaps] == [str(B)]
         await store(session, B, OPENSSL)
         await record_inspections(session, B, [SECRET])
@@ -195,34 +109,56 @@ async def test_coverage_is_the_sum_of_all_stages(db: Database) -> None:
     feed = FeedState(name="Debian", updated="2026-01-01T00:00:00Z")
     async with db.transaction() as session:
         ids = await store(session, A, OPENSSL)
-        await record_matches(session, "db1", [(ids["openssl"], ())])
+        await match(session, {ids["openssl"]: []})
         await record_coverage(session, A, "matching", Coverage(items=()))
         await record_coverage(session, A, "matching", Coverage(items=(gap,), feeds=(feed,)))
         assert await load_coverage(session, A) == Coverage(items=(*COMPLETE.items, gap), feeds=(feed,))
 
 
-async def test_packages_matched_with_another_database_since_are_a_gap(db: Database) -> None:
-    def matched_by(database: str) -> Coverage:
-        return Coverage(items=(CoverageItem(name="advisories", version=database, status=CoverageStatus.COMPLETE),))
-
+async def test_packages_matched_with_another_database_than_the_fleets_are_a_gap(db: Database) -> None:
     async with db.transaction() as session:
         ids = await store(session, A, OPENSSL, ZLIB)
-        await record_matches(session, "newer", [(number, ()) for number in ids.values()])
-        await record_coverage(session, A, "matching", matched_by("newer"))
-        assert (await load_coverage(session, A)).status is CoverageStatus.COMPLETE
-        await store(session, B, ZLIB)
-        await record_matches(session, "older", [(ids["zlib1g"], ())])
-        await record_coverage(session, B, "matching", matched_by("older"))
+        await match(session, {ids["openssl"]: []})
+        await match(session, {ids["zlib1g"]: []}, position=UNPLACED)
         (gap,) = (await load_coverage(session, A)).gaps
-        assert (gap.status, gap.reason) == (CoverageStatus.PARTIAL, "1 packages were matched with another advisory database since")
-        assert (await load_coverage(session, B)).status is CoverageStatus.COMPLETE
+        assert gap.status is CoverageStatus.PARTIAL
+        assert gap.reason.startswith("1 packages were matched with another advisory database than the one in force")
+        await match(session, {ids["zlib1g"]: []})
+        assert (await load_coverage(session, A)).status is CoverageStatus.COMPLETE
+
+
+async def test_feeds_are_as_old_as_the_fleets_database_and_say_what_failed(db: Database) -> None:
+    done = CoverageItem(name="advisories", version="sha256:old", status=CoverageStatus.COMPLETE)
+    old, new = (FeedState(name="Debian", updated=f"2026-01-0{day}T00:00:00Z") for day in (1, 2))
+    gone = FeedState(name="Alpine", updated="2026-01-01T00:00:00Z")
+    async with db.transaction() as session:
+        ids = await store(session, A, OPENSSL)
+        await match(session, {ids["openssl"]: []})
+        await record_coverage(session, A, "matching", Coverage(items=(done,), feeds=(old, gone)))
+        await begin_state(session, "sha256:old", [old, gone])
+        assert (await load_coverage(session, A)).feeds == (old, gone)
+        assert await seize_state(session)
+        assert await advance_state(session, "sha256:new", [new]) == 2
+        await record_failures(session, [FeedFailure(name="osv/Debian", reason="not JSON", since="2026-01-03T00:00:00Z")])
+        coverage = await load_coverage(session, A)
+        assert coverage.feeds == (replace(new, failure="not JSON (since 2026-01-03T00:00:00Z)"), gone)
+        assert [item.version for item in coverage.items if item.name == "advisories"] == ["sha256:new"]
+
+
+async def test_findings_say_what_is_known_of_exploitation(db: Database) -> None:
+    async with db.transaction() as session:
+        ids = await store(session, A, OPENSSL)
+        await match(session, {ids["openssl"]: [matched(OPENSSL, "DSA-1", aliases=("CVE-2024-1", "CVE-2024-2"))]})
+        await record_exploits(session, {"CVE-2024-1": Exploit(None, 0.25), "CVE-2024-2": Exploit("2024-05-01", 0.125)})
+        (found,) = await load_findings(session, A)
+        assert (found.exploited_since, found.epss) == ("2024-05-01", 0.25)
 
 
 async def test_an_artifact_that_an_index_names_as_an_image_is_a_gap(db: Database) -> None:
     index = digest_of("index")
     async with db.transaction() as session:
         ids = await store(session, A, OPENSSL)
-        await record_matches(session, "db1", [(ids["openssl"], ())])
+        await match(session, {ids["openssl"]: []})
         await record_image(session, image(B, kind="artifact", platform=None))
         bare = replace(child(B), platform=None)
         await record_image(session, image(index, kind="index", platform=None, children=(child(A), bare)))
@@ -253,7 +189,7 @@ async def test_a_vulnerability_is_found_where_it_is_by_any_of_its_names(db: Data
         ids = await store(session, A, OPENSSL, ZLIB)
         await store(session, B, ZLIB)
         await record_image(session, image(digest_of("index"), kind="index", platform=None, children=(child(A),)))
-        await record_matches(session, "db1", [(ids["openssl"], (matched(OPENSSL, "DSA-1"),))])
+        await match(session, {ids["openssl"]: [matched(OPENSSL, "DSA-1")]})
     async with db.reading() as session:
         for name in ("DSA-1", "CVE-2024-1", "GHSA-x"):
             found = await list_affected_images(session, name)
@@ -276,27 +212,12 @@ async def test_a_vulnerability_is_somewhere_since_both_the_image_and_the_advisor
         ids = await store(session, A, OPENSSL)
     between = utc_now()
     async with db.transaction() as session:
-        await record_matches(session, "db1", [(ids["openssl"], (matched(OPENSSL, "DSA-1"),))])
+        await match(session, {ids["openssl"]: [matched(OPENSSL, "DSA-1")]})
     first = await since(A)
     async with db.transaction() as session:
         await decide(session, "b", tag="tag-b")
         await store(session, B, OPENSSL)
         await store(session, A, OPENSSL)
-        await record_matches(session, "db2", [(ids["openssl"], (matched(OPENSSL, "DSA-1"),))])
+        await match(session, {ids["openssl"]: [matched(OPENSSL, "DSA-1")]})
     assert between <= first < await since(B)
     assert await since(A) == first
-
-
-async def test_matches_of_thousands_of_packages_take_a_few_seconds(db: Database) -> None:
-    packages = [package(f"package-{number}") for number in range(2000)]
-    async with db.transaction() as session:
-        ids = await store(session, A, *packages)
-    matches = [
-        (ids[each.name], tuple(matched(each, f"CVE-{number % 500}-{extra}") for extra in range(3))) for number, each in enumerate(packages)
-    ]
-    start = time.monotonic()
-    async with db.transaction() as session:
-        await record_matches(session, "db1", matches)
-    async with db.reading() as session:
-        assert len(await load_findings(session, A)) == 6000
-    assert time.monotonic() - start < 10  # 1.3 to 3.2 s were seen, with the recording of the packages, on two busy cores

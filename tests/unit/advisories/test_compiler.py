@@ -13,7 +13,10 @@ import pytest
 from pratique.advisories.compiler import compile_database
 from pratique.advisories.database import AdvisoryDatabase
 from pratique.advisories.mirror import MirrorLimits
+from pratique.advisories.ratings import decode_ratings
 from pratique.errors import DatabaseUnavailable, InputError, InvalidAdvisory, LimitExceeded
+from pratique.findings import Severity
+from pratique.inventory.package import Package
 from tests.support.osv_mirror import EXTRACT, make_affected, make_record, write_mirror
 
 _CRITICAL = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]
@@ -33,6 +36,12 @@ def _rows(path: Path, query: str) -> list[Any]:
         return connection.execute(query).fetchall()
     finally:
         connection.close()
+
+
+def _opinions(path: Path) -> list[tuple[str, list[str]]]:
+    """The advisories with the sources of what is said of their flaws."""
+    rows = _rows(path, "SELECT a.name, o.ratings FROM advisory AS a LEFT JOIN opinion AS o ON o.id = a.opinion ORDER BY a.name")
+    return [(name, [rating.source for rating in decode_ratings(content)]) for name, content in rows]
 
 
 def test_the_same_mirror_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -75,11 +84,15 @@ def test_an_unrated_advisory_takes_the_worst_rating_of_its_cves_from_any_ecosyst
         Debian=[_dsa("DSA-1", "CVE-1", "CVE-2"), _dsa("DSA-2", "CVE-1"), _dsa("DSA-3", "CVE-3")],
     )
     compile_database(mirror, tmp_path / "a.db", ecosystems=["Debian"])
-    assert _rows(tmp_path / "a.db", "SELECT name, severity, severity_source FROM advisory ORDER BY name") == [
-        ("DSA-1", 5, "CVSS:3.1 of GHSA-2"),
-        ("DSA-2", 3, "BIT-1"),
-        ("DSA-3", 0, ""),
-    ]
+    assert _opinions(tmp_path / "a.db") == [("DSA-1", ["CVSS:3.1 of GHSA-2", "BIT-1"]), ("DSA-2", ["BIT-1"]), ("DSA-3", [])]
+
+
+def test_what_is_said_of_a_flaw_is_stored_once_for_all_advisories_about_it(tmp_path: Path) -> None:
+    ghsa = _npm("GHSA-2", aliases=["CVE-2"], severity=_CRITICAL)
+    mirror = write_mirror(tmp_path / "mirror", npm=[ghsa], Debian=[_dsa("DSA-1", "CVE-2"), _dsa("DSA-2", "CVE-2")])
+    compile_database(mirror, tmp_path / "a.db")
+    assert _rows(tmp_path / "a.db", "SELECT count(*) FROM opinion") == [(1,)]
+    assert _rows(tmp_path / "a.db", "SELECT count(*) FROM advisory WHERE opinion = 1") == [(3,)]
 
 
 def test_a_publishers_own_low_is_not_overruled_by_anothers_critical(tmp_path: Path) -> None:
@@ -89,14 +102,20 @@ def test_a_publishers_own_low_is_not_overruled_by_anothers_critical(tmp_path: Pa
         Bitnami=[make_record("BIT-1", aliases=["CVE-1"], severity=_CRITICAL)],
     )
     compile_database(mirror, tmp_path / "a.db")
-    assert _rows(tmp_path / "a.db", "SELECT severity, severity_source FROM advisory") == [(2, "GHSA-1")]
+    with AdvisoryDatabase.open(tmp_path / "a.db") as database:
+        (found,) = database.match(Package(type="npm", name="a", version="0.1.0", ecosystem="npm"))
+    assert (found.severity, found.severity_source) == (Severity.LOW, "GHSA-1")
+    assert [(rating.source, rating.severity, rating.vector) for rating in found.ratings] == [
+        ("GHSA-1", Severity.LOW, ""),
+        ("CVSS:3.1 of BIT-1", Severity.CRITICAL, _CRITICAL[0]["score"]),
+    ]
 
 
 def test_an_update_that_covers_several_cves_rates_none_of_them(tmp_path: Path) -> None:
     usn = make_record("USN-1", upstream=["CVE-1", "CVE-2"], severity=_CRITICAL)
     mirror = write_mirror(tmp_path / "mirror", Ubuntu=[usn], Debian=[_dsa("DSA-1", "CVE-1")])
     compile_database(mirror, tmp_path / "a.db")
-    assert _rows(tmp_path / "a.db", "SELECT severity FROM advisory") == [(0,)]
+    assert _opinions(tmp_path / "a.db") == [("DSA-1", [])]
 
 
 def test_a_record_in_two_zips_affects_both_ecosystems_once(tmp_path: Path) -> None:

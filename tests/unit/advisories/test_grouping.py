@@ -1,10 +1,11 @@
 """Joining what several publishers say about one flaw."""
 
+from dataclasses import replace
 from functools import partial
 
 from pratique.advisories.grouping import Match, group_matches
 from pratique.advisories.versions import sort_key
-from pratique.findings import Severity
+from pratique.findings import Rating, Severity
 
 _LOW, _HIGH, _UNKNOWN = Severity.LOW, Severity.HIGH, Severity.UNKNOWN
 
@@ -15,8 +16,7 @@ def _match(identifier: str, *aliases: str, fix: str | None = None, severity: Sev
         aliases=aliases,
         equals=() if upstream else aliases,
         title="",
-        severity=severity,
-        severity_source=identifier if severity else "",
+        own=(Rating(source=identifier, severity=severity),) if severity else (),
         references=(f"https://example.org/{identifier}",),
         fixed_in=fix,
     )
@@ -35,7 +35,7 @@ def test_records_of_one_flaw_become_one_finding_named_by_the_ecosystems_own_publ
         _match("PYSEC-1", "CVE-1", "GHSA-1", fix="2.0"),
     )
     assert (found.id, found.aliases, found.fixed_in) == ("PYSEC-1", ("CVE-1", "GHSA-1"), "2.0")
-    assert (found.severity, found.severity_source) == (_HIGH, "GHSA-1")
+    assert found.ratings == (Rating(source="GHSA-1", severity=_HIGH),)
     assert len(found.references) == 2
 
 
@@ -82,14 +82,28 @@ def test_an_update_stays_where_one_of_its_cves_has_no_finding() -> None:
     assert [match.id for match in found] == ["DEBIAN-CVE-1", "DSA-1-1"]
 
 
-def test_findings_that_take_up_an_update_take_its_severity_where_it_is_the_worse() -> None:
+def test_the_rating_of_an_update_counts_where_its_flaw_has_no_rating_of_its_own_publisher() -> None:
+    update = _match("GHSA-1", "CVE-1", "CVE-2", "CVE-3", severity=Severity.CRITICAL, upstream=True)
     found = _group(
-        "PyPI",
-        _match("GHSA-1", "CVE-1", "CVE-2", severity=Severity.CRITICAL, upstream=True),
-        _match("PYSEC-1", "CVE-1", severity=_LOW),
-        _match("PYSEC-2", "CVE-2", severity=_LOW),
+        "PyPI", update, _match("PYSEC-1", "CVE-1", severity=_LOW), _match("x_2", "CVE-2", severity=_LOW), _match("PYSEC-3", "CVE-3")
     )
-    assert [(match.id, match.severity, match.severity_source) for match in found] == [
-        ("PYSEC-1", Severity.CRITICAL, "GHSA-1"),
-        ("PYSEC-2", Severity.CRITICAL, "GHSA-1"),
+    assert [(match.id, [(rating.source, rating.severity) for rating in match.ratings]) for match in found] == [
+        ("PYSEC-3", [("GHSA-1", Severity.CRITICAL)]),
+        ("x_2", [("GHSA-1", Severity.CRITICAL), ("x_2", _LOW)]),
+        ("PYSEC-1", [("PYSEC-1", _LOW), ("GHSA-1", Severity.CRITICAL)]),
     ]
+
+
+def test_a_fix_that_only_a_channel_has_stays_the_channel_s() -> None:
+    (found,) = _group("Ubuntu:22.04:LTS", _match("UBUNTU-1", "CVE-1"), replace(_match("USN-1", "CVE-1", fix="2"), channel="esm-apps"))
+    assert (found.id, found.fixed_in, found.channel) == ("UBUNTU-1", "2", "esm-apps")
+    (found,) = _group(
+        "Ubuntu:22.04:LTS", _match("UBUNTU-1", "CVE-1", fix="1"), replace(_match("USN-1", "CVE-1", fix="2"), channel="esm-apps")
+    )
+    assert (found.fixed_in, found.channel) == ("1", "")
+
+
+def test_an_update_of_a_channel_does_not_make_its_flaws_fixed_for_everybody() -> None:
+    update = replace(_match("USN-1", "CVE-1", "CVE-2", fix="2", upstream=True), channel="esm-apps")
+    found = _group("Ubuntu:22.04:LTS", _match("UBUNTU-1", "CVE-1"), _match("UBUNTU-2", "CVE-2", fix="1"), update)
+    assert [(match.id, match.fixed_in, match.channel) for match in found] == [("UBUNTU-1", "2", "esm-apps"), ("UBUNTU-2", "1", "")]

@@ -58,8 +58,23 @@ def test_severity_words_are_found_wherever_publishers_put_them() -> None:
         "severity": [{"type": "Ubuntu", "score": "negligible"}, {"type": "CVSS_V4", "score": "CVSS:4.0/x"}],
     }
     advisory = _parse(make_record("USN-1", affected, database_specific={"severity": ["not", "a", "word"]}))
-    assert advisory.words == ("low", "Medium", "negligible")
-    assert advisory.vectors == ("CVSS:4.0/x",)
+    assert (advisory.words, advisory.vectors) == ((), ())
+    (entry,) = advisory.affected
+    assert entry.words == ("low", "Medium", "negligible")
+    assert entry.vectors == ("CVSS:4.0/x",)
+
+
+def test_almalinux_and_rocky_rate_an_update_in_its_title_and_name_its_cves_as_related() -> None:
+    advisory = _parse(make_record("ALSA-2024:1", summary="Important: kernel security update", related=["CVE-2024-1", "ALSA-2023:9"]))
+    assert (advisory.words, advisory.aliases, advisory.equals) == (("Important",), ("CVE-2024-1",), ())
+    other = _parse(make_record("PYSEC-1", summary="Important: read this", related=["CVE-2024-1"]))
+    assert (other.words, other.aliases) == ((), ())
+
+
+def test_an_update_that_fixes_no_flaw_is_none_of_ours() -> None:
+    assert not _parse(make_record("ALBA-2024:1", summary="idm: bug fixes")).is_about_a_flaw
+    assert _parse(make_record("ALBA-2024:1", related=["CVE-2024-1"])).is_about_a_flaw
+    assert _parse(make_record("ALSA-2024:1")).is_about_a_flaw
 
 
 def test_a_title_cannot_steer_a_terminal() -> None:

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.advisories.advisory import Affected, Event, EventKind, FixState
-from pratique.advisories.statements import Affection, Statement, StatementSet, decode_statements, encode_statements, evaluate_statements
+from pratique.advisories.statements import (
+    CLEARED,
+    Affection,
+    Statement,
+    StatementSet,
+    decode_statements,
+    encode_statements,
+    evaluate_statements,
+)
 from pratique.advisories.versions import sort_key
 from pratique.errors import InvalidAdvisory
 from pratique.inventory.package import Package
@@ -60,7 +68,7 @@ def test_another_stream_or_none_is_not_meant(module: str) -> None:
 
 def test_what_is_not_affected_beats_what_is() -> None:
     entries = [open_ended(), Affected(ecosystem=ECOSYSTEM, name="nodejs", state=FixState.NOT_AFFECTED)]
-    assert ask(entries, package()) is None
+    assert ask(entries, package()) is CLEARED
     of_others = Affected(ecosystem=ECOSYSTEM, name="nodejs", state=FixState.NOT_AFFECTED, architectures=("s390x",))
     assert ask([open_ended(), of_others], package()) == (None, FixState.AFFECTED, "")
 

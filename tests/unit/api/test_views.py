@@ -10,6 +10,7 @@ from pratique.findings import Finding, FindingKind, Severity
 from pratique.inventory.coverage import FeedState
 from pratique.inventory.eol import EolState
 from pratique.oci.reference import Reference
+from pratique.reports.durations import duration
 from pratique.storage.actions import ActionRow
 from pratique_services.api import views, words
 from pratique_services.api.badge import render_badge
@@ -114,7 +115,7 @@ def test_an_action_says_what_it_is_about(parameters: Mapping[str, Any], what: st
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (172800, "2 days"), (-3, "0 s")])
 def test_durations_have_one_unit(seconds: float, text: str) -> None:
-    assert words.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_the_end_of_support_is_said_as_what_it_is() -> None:
@@ -130,3 +131,23 @@ def test_the_end_of_support_is_said_as_what_it_is() -> None:
 @pytest.mark.parametrize("word", ["pass", "fail", "incomplete", "unknown"])
 def test_a_badge_says_its_word_to_those_who_do_not_see_it(word: str) -> None:
     assert f'aria-label="pratique: {word}"' in render_badge(word).decode()
+
+
+@pytest.mark.parametrize(("epss", "shown"), [(None, ""), (0.0, ""), (0.009, ""), (0.01, "1%"), (0.944, "94%"), (1.0, "100%")])
+def test_a_probable_exploitation_is_told_and_an_improbable_one_is_not(epss: float | None, shown: str) -> None:
+    assert views.finding_row(finding(epss=epss)).epss == shown
+
+
+def test_what_is_known_to_be_exploited_is_named_once() -> None:
+    known = finding("GHSA-1", aliases=("CVE-2021-2",), exploited_since="2021-12-10")
+    assert views.finding_row(known).exploited_since == "2021-12-10"
+    assert views.exploited_names([known, finding("CVE-2021-2", exploited_since="2021-12-10"), finding("CVE-2021-3")]) == ("CVE-2021-2",)
+
+
+def test_newer_advisories_that_led_to_a_verdict_are_told_one_a_line() -> None:
+    change = {"kind": "appeared", "id": "CVE-2021-1", "package": "pkg:deb/debian/a@1?arch=amd64", "severity": "high"}
+    assert words.cause_lines({"kind": "advisories", "position": 7, "database": "sha256:00", "changes": [change], "more": 2}) == (
+        "CVE-2021-1 in pkg:deb/debian/a@1 appeared (high)",
+        "and 2 more",
+    )
+    assert words.cause_lines(None) == ()

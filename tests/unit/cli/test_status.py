@@ -17,7 +17,7 @@ REFERENCE = "registry.example/team/app:v1"
 
 def _document(status: str | None, **more: Any) -> dict[str, Any]:
     verdict = {"status": status, "policy": "default", "reasons": [{"message": "2 critical findings\x1b[2J"}]}
-    decision = {"verdict": verdict, "decided_at": "2026-01-01T00:00:00Z"} if status else None
+    decision = {"verdict": verdict, "decided_at": "2026-01-01T00:00:00Z", "age_s": 3 * 86400.0} if status else None
     scan = {"state": "scanned", "attempt": 1, "queue_age_s": None, "last_error": None}
     base = {
         "reference": REFERENCE,
@@ -81,6 +81,22 @@ async def test_the_token_goes_along_and_what_is_shown_steers_no_terminal(
     for words in ("failed, attempt 3, waiting for 12 s", "fail by policy default", "2 critical findings", "quarantine: done", "not begun"):
         assert words in shown
     assert not {character for character in shown if not character.isprintable()} - {"\n"}
+
+
+async def test_the_age_of_a_verdict_is_shown_and_that_it_stands_while_a_newer_scan_runs(
+    api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stands = "stands until the scan above is judged"
+    api.answers = [(200, _document("pass"))]
+    assert await api.run("status", REFERENCE) == 0
+    shown = capsys.readouterr().out
+    assert "pass by policy default at 2026-01-01T00:00:00Z, 3 days ago" in shown
+    assert stands not in shown
+    for state in ("queued", "running"):
+        scan = {"state": state, "attempt": 1, "queue_age_s": None, "last_error": None}
+        api.answers = [(200, _document("pass", scan=scan, is_settled=False))]
+        assert await api.run("status", REFERENCE) == 0
+        assert stands in capsys.readouterr().out
 
 
 async def test_waiting_ends_with_the_decision(api: Api) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from pratique.runtime.vex_files import MAX_FILES
 from pratique_services.cli import main
-from pratique_services.cli.vex_sources import MAX_FILES
 from tests.support.images import ImageLayout, make_image, make_index, make_layer, python_files
 from tests.support.osv_mirror import make_affected, make_record, write_mirror
 from tests.support.vex import SERIAL, analysed, cyclonedx_vex, image_product, openvex, said

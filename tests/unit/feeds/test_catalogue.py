@@ -99,3 +99,8 @@ def test_red_hat_s_archive_is_named_by_a_text() -> None:
 def test_a_pointer_of_another_form_is_refused(name: str, answers: Mapping[str, bytes]) -> None:
     with pytest.raises(InvalidAdvisory, match="expected"):
         located(name, answers)
+
+
+def test_suse_s_documents_are_those_by_cve_which_name_flaws_without_a_fix() -> None:
+    (file,) = located("suse-csaf", {})
+    assert file.path == "csaf-vex.tar.bz2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import aiohttp
@@ -9,6 +10,7 @@ import pytest
 from yarl import URL
 
 from pratique.errors import FeedUnavailable, InputError, RefusedError, SettingsError
+from pratique.feeds.download import parse_modified
 from pratique.feeds.folder import open_mirror
 from pratique.feeds.plan import SyncLimits
 from pratique.feeds.transport import FeedTransport, parse_address, shown
@@ -78,3 +80,25 @@ def test_a_mirror_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FeedUnavailable, match="cannot be written"), open_mirror(tmp_path / "file"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Sat, 02 Mar 2024 01:00:00 GMT", 1709341200),
+        ("Saturday, 02-Mar-24 01:00:00 GMT", 1709341200),
+        ("Sat Mar  2 01:00:00 2024", 1709341200),
+        ("", None),
+        ("yesterday", None),
+        ("Sat, 02 Mar 1969 01:00:00 GMT", None),
+        ("Sat, 99 Mar 2024 01:00:00 GMT", None),
+        ("Sat, 02 Mar 2024 01:00:00 +99999999", None),
+        ("9" * 1000, None),
+    ],
+)
+def test_a_time_of_change_is_read_in_all_forms_that_http_has(text: str, seconds: int | None) -> None:
+    assert parse_modified(text) == seconds
+
+
+def test_a_time_of_change_in_the_future_is_now() -> None:
+    assert abs((parse_modified("Sat, 02 Mar 2999 01:00:00 GMT") or 0) - time.time()) < 60

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pratique.advisories.ecosystem_parts import parts_of
 from pratique.inventory.distribution import choose_distribution, ecosystem_of, other_ecosystems_of, package_type_of
 from pratique.inventory.package import Distribution
 
@@ -37,8 +38,10 @@ from pratique.inventory.package import Distribution
         ("opensuse-leap-micro", "5.5", "openSUSE:Leap Micro 5.5"),
         ("sle-micro", "5.5", "SUSE:Linux Enterprise Micro 5.5"),
         ("sl-micro", "6.0", "SUSE:Linux Micro 6.0"),
-        ("sles", "15.5", None),
-        ("sles", "12.5", None),
+        ("sles", "15.5", "SUSE:Linux Enterprise Server 15 SP5"),
+        ("sles", "15.0", "SUSE:Linux Enterprise Server 15"),
+        ("sles", "12.5", "SUSE:Linux Enterprise Server 12 SP5"),
+        ("sles_sap", "15.5", "SUSE:Linux Enterprise Server for SAP Applications 15 SP5"),
         ("sles", "16.0", "SUSE:Linux Enterprise Server 16.0"),
         ("alpaquita", "23", "Alpaquita:23"),
         ("alpaquita", "stream", "Alpaquita:stream"),
@@ -46,13 +49,18 @@ from pratique.inventory.package import Distribution
         ("minimos", "20241031", "MinimOS"),
         ("cleanstart", "1", "CleanStart"),
         ("echo", "1", "Echo"),
-        ("amzn", "2023", None),
+        ("amzn", "2023", "Amazon Linux:2023"),
+        ("amzn", "2", "Amazon Linux:2"),
+        ("amzn", "2018.03", "Amazon Linux:1"),
         ("ol", "9.3", None),
         ("arch", "", None),
         ("gentoo", "2.15", None),
         ("bottlerocket", "1.20.0", None),
         ("fedora", "40", None),
-        ("rhel", "9.3", None),
+        ("rhel", "9.3", "Red Hat:enterprise_linux:9"),
+        ("rhel", "10.0", "Red Hat:enterprise_linux:10"),
+        ("rhel", "", None),
+        ("centos", "7", "Red Hat:enterprise_linux:7"),
         ("raspbian", "11", None),
         ("kali", "2024.1", None),
         ("unheard-of", "1", None),
@@ -89,8 +97,11 @@ def test_a_release_of_openeuler_is_told_by_its_pretty_name(pretty_name: str, eco
     ],
 )
 def test_a_release_without_a_single_ecosystem_has_several(distribution_id: str, version_id: str, expected: str) -> None:
-    assert expected in other_ecosystems_of(distribution_id, version_id)
-    assert ecosystem_of(distribution_id, version_id) is None
+    others = other_ecosystems_of(distribution_id, version_id)
+    ecosystem = ecosystem_of(distribution_id, version_id)
+    assert expected in others
+    assert ecosystem is not None
+    assert {part.ecosystem for part in parts_of(ecosystem, others)} == set(others)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +203,7 @@ def test_ubuntu_pro_adds_the_ecosystem_of_its_updates() -> None:
     found = choose_distribution([pro, jammy])
 
     assert found is not None
-    assert (found.ecosystem, found.other_ecosystems) == ("Ubuntu:22.04:LTS", ("Ubuntu:Pro:22.04:LTS",))
+    assert (found.ecosystem, found.other_ecosystems) == ("Ubuntu:Pro:22.04:LTS", ("Ubuntu:22.04:LTS",))
 
 
 def test_ubuntu_pro_says_nothing_of_another_distribution() -> None:

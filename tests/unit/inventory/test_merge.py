@@ -221,10 +221,6 @@ def in_distribution(distribution_id: str, ecosystem: str | None, *packages: Pack
     [
         (layer("a", analyzed(STATUS, deb("x"))), "no file names the distribution: 1 deb packages cannot be matched"),
         (in_distribution("debian", None, deb("x")), "no advisories are published for debian-1: 1 deb packages cannot be matched"),
-        (
-            in_distribution("alpine", "Alpine:edge", Package(type="apk", name="x", version="1")),
-            "no advisories are published for alpine-1: 1 apk",
-        ),
         (in_distribution("alpine", "Alpine:v3.18", deb("x")), "1 deb packages are not alpine-1's"),
         (in_distribution("almalinux", "AlmaLinux:9", npm("x")), "no package of almalinux-1 itself was found"),
         (in_distribution("buildroot", None, npm("x")), "no package of buildroot-1 itself was found"),

@@ -87,7 +87,7 @@ def test_older_files_name_a_distribution_too(path: str, content: str, expected: 
         ('NAME="Debian GNU/Linux"\nVERSION_ID="8"\nID_LIKE=debian\n', ("debian", "8", "Debian:8")),
         ("ID_LIKE=debian\nVERSION_ID=12\n", ("debian", "12", "Debian:12")),
         ('NAME="Rocky Linux"\nVERSION_ID="9.3"\nID=\n', ("rocky", "9.3", "Rocky Linux:9")),
-        ("NAME=SLES\nVERSION_ID=15.5\n", ("sles", "15.5", None)),
+        ("NAME=SLES\nVERSION_ID=15.5\n", ("sles", "15.5", "SUSE:Linux Enterprise Server 15 SP5")),
     ],
 )
 def test_a_missing_id_is_taken_from_a_known_name(content: str, expected: tuple[str, str, str | None]) -> None:

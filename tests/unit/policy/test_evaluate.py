@@ -10,7 +10,7 @@ from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus, 
 from pratique.oci.digest import Digest
 from pratique.policy.evaluate import evaluate
 from pratique.policy.glob import Glob
-from pratique.policy.policy import EndOfLife, Policy, Rules, Scope, UnknownSeverity, Waiver, default_policy
+from pratique.policy.policy import EndOfLife, Exploited, Policy, Rules, Scope, UnknownSeverity, Waiver, default_policy
 from pratique.policy.subject import Subject
 from pratique.policy.verdict import Reason, Verdict, VerdictStatus
 
@@ -33,8 +33,20 @@ def finding(
     fixed_in: str | None = "2.0",
     package: str | None = "pkg:deb/debian/openssl@1.0?arch=amd64",
     path: str | None = None,
+    exploited_since: str | None = None,
+    epss: float | None = None,
 ) -> Finding:
-    return Finding(kind=kind, id=id, severity=severity, aliases=aliases, fixed_in=fixed_in, package=package, path=path)
+    return Finding(
+        kind=kind,
+        id=id,
+        severity=severity,
+        aliases=aliases,
+        fixed_in=fixed_in,
+        package=package,
+        path=path,
+        exploited_since=exploited_since,
+        epss=epss,
+    )
 
 
 def waiver(id: str = "CVE-2026-1", expires: dt.date = dt.date(2026, 12, 31), **more: object) -> Waiver:  # noqa: A002
@@ -94,6 +106,43 @@ def test_a_kind_can_have_its_own_threshold_or_none() -> None:
 def test_a_denied_id_fails_whatever_its_severity_or_alias() -> None:
     rules = Rules(fail_on=None, deny=("CVE-2026-9",), fixable_only=True)
     assert judge(rules, finding("GHSA-1", Severity.UNKNOWN, aliases=("CVE-2026-9",), fixed_in=None)).status is VerdictStatus.FAIL
+
+
+@pytest.mark.parametrize(
+    ("choice", "status", "count"),
+    [(Exploited.FAIL, VerdictStatus.FAIL, 1), (Exploited.WARN, VerdictStatus.PASS, 1), (Exploited.IGNORE, VerdictStatus.PASS, 0)],
+)
+def test_known_exploitation_does_what_the_policy_says(choice: Exploited, status: VerdictStatus, count: int) -> None:
+    verdict = judge(Rules(fail_on=Severity.HIGH, exploited=choice), finding(severity=Severity.LOW, exploited_since="2026-11-20"))
+    assert (verdict.status, len(verdict.reasons)) == (status, count)
+
+
+def test_known_exploitation_fails_whatever_the_severity_and_the_fix() -> None:
+    rules = Rules(fail_on=None, fixable_only=True)
+    known = finding(severity=Severity.UNKNOWN, fixed_in=None, exploited_since="2026-11-20")
+    verdict = judge(rules, known)
+    assert verdict.status is VerdictStatus.FAIL
+    assert reason(verdict, "exploited").message == (
+        "1 finding known to be exploited (1 unknown): CVE-2026-1 in pkg:deb/debian/openssl@1.0, exploited since 2026-11-20"
+    )
+    assert judge(rules, known, waivers=(waiver(),)).status is VerdictStatus.PASS
+
+
+def test_of_equal_severity_what_is_exploited_is_named_first() -> None:
+    findings = [finding(f"CVE-2026-{number}") for number in range(1, 9)]
+    message = reason(judge(HIGH, *findings, finding("CVE-2026-9", exploited_since="2026-11-20")), "fail_on").message
+    assert message.startswith("9 findings at or above high (9 critical): CVE-2026-9 critical")
+
+
+def test_a_probable_exploitation_fails_from_the_threshold_on_and_waits_for_a_fix_as_severities_do() -> None:
+    rules = Rules(fail_on=None, fail_on_epss=0.5)
+    verdict = judge(rules, finding(severity=Severity.LOW, epss=0.5), finding("CVE-2026-2", epss=0.49), finding("CVE-2026-3"))
+    assert verdict.status is VerdictStatus.FAIL
+    assert reason(verdict, "fail_on_epss").message.startswith(
+        "1 finding with a probability of exploitation (EPSS) of 0.5 or more (1 low): CVE-2026-1"
+    )
+    assert judge(dataclasses.replace(rules, fixable_only=True), finding(epss=0.9, fixed_in=None)).status is VerdictStatus.PASS
+    assert judge(HIGH, finding(severity=Severity.LOW, epss=1.0)).status is VerdictStatus.PASS
 
 
 @pytest.mark.parametrize(
@@ -226,6 +275,8 @@ def test_the_command_lines_policy_asks_about_its_severity_and_about_coverage() -
     assert evaluate(policy, [finding()], old, SUBJECT, NOW).status is VerdictStatus.FAIL
     assert evaluate(policy, [], PARTIAL, SUBJECT, NOW).status is VerdictStatus.INCOMPLETE
     assert evaluate(default_policy(None), [finding()], old, SUBJECT, NOW).status is VerdictStatus.PASS
+    exploited = evaluate(policy, [finding(severity=Severity.HIGH, exploited_since="2026-11-20")], old, SUBJECT, NOW)
+    assert (exploited.status, reason(exploited, "exploited").count) == (VerdictStatus.PASS, 1)
 
 
 def test_a_time_without_a_zone_is_a_bug() -> None:

@@ -10,7 +10,7 @@ from pratique.findings import FindingKind, Severity
 from pratique.policy.actions import AttestAction, PromoteAction, QuarantineAction, SignAction
 from pratique.policy.glob import Glob
 from pratique.policy.parse import parse_policy
-from pratique.policy.policy import EndOfLife, Policy, UnknownSeverity
+from pratique.policy.policy import EndOfLife, Exploited, Policy, UnknownSeverity
 from pratique.policy.template import Template
 
 ROOT = Path(__file__).parents[3]
@@ -39,6 +39,8 @@ def test_what_is_not_said_has_the_strict_default() -> None:
     assert rules.fail_on is Severity.HIGH
     assert rules.unknown_severity is UnknownSeverity.INCOMPLETE
     assert rules.eol is EndOfLife.FAIL
+    assert rules.exploited is Exploited.FAIL
+    assert rules.fail_on_epss is None
     assert rules.max_feed_age == dt.timedelta(days=7)
     assert not rules.fixable_only
     assert not rules.tolerated_gaps
@@ -54,6 +56,8 @@ policies:
     fail_on: never
     fail_on_kind: {secret: low}
     fixable_only: true
+    exploited: warn
+    fail_on_epss: 0.25
     unknown_severity: fail
     deny: [CVE-1]
     coverage: complete
@@ -66,6 +70,7 @@ policies:
     assert rules.threshold(FindingKind.SECRET) is Severity.LOW
     assert rules.threshold(FindingKind.MALWARE) is None
     assert (rules.fixable_only, rules.unknown_severity, rules.deny) == (True, UnknownSeverity.FAIL, ("CVE-1",))
+    assert (rules.exploited, rules.fail_on_epss) == (Exploited.WARN, 0.25)
     assert (rules.tolerated_gaps, rules.max_feed_age, rules.eol) == ((Glob("rpm"),), dt.timedelta(hours=12), EndOfLife.IGNORE)
 
 
@@ -126,6 +131,12 @@ def test_a_waiver_without_owner_reason_or_expiry_is_refused(missing: str) -> Non
 def test_a_mistake_is_named_with_its_place(rest: str, message: str) -> None:
     with pytest.raises(InvalidPolicy, match=message):
         parse_one(rest)
+
+
+@pytest.mark.parametrize("probability", ["0", "-0.1", "1.1", "50", ".nan", ".inf", "true", "high", "'0.5'"])
+def test_a_probability_is_above_0_and_at_most_1(probability: str) -> None:
+    with pytest.raises(InvalidPolicy, match="fail_on_epss"):
+        parse_policy(f"version: 1\npolicies: [{{name: p, rules: {{fail_on: high, fail_on_epss: {probability}}}}}]".encode())
 
 
 @pytest.mark.parametrize("rules", ["{}", "{fail_on: none}", "{fail_on: high, max_feed_age: 0d}", "{fail_on: high, coverage: partial}"])

@@ -9,15 +9,20 @@ from hypothesis import strategies as st
 from pratique.findings import Finding, FindingKind, Severity
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus, FeedState
 from pratique.oci.digest import Digest
+from pratique.policy.effect import FINDING_RULES, effect_of
 from pratique.policy.evaluate import evaluate
 from pratique.policy.glob import Glob
-from pratique.policy.policy import EndOfLife, Policy, Rules, Scope, UnknownSeverity, Waiver
+from pratique.policy.policy import EndOfLife, Exploited, Policy, Rules, Scope, UnknownSeverity, Waiver
 from pratique.policy.subject import Subject
 from pratique.policy.verdict import Verdict, VerdictStatus
 
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 SUBJECT = Subject(host="reg.example", repository="team/app", tags=("v1",), digest=Digest.of(b"x"))
 RANK = {VerdictStatus.FAIL: 0, VerdictStatus.INCOMPLETE: 1, VerdictStatus.PASS: 2}
+WHOLE = Coverage(
+    items=(CoverageItem(name="dpkg", version="1", status=CoverageStatus.COMPLETE),),
+    feeds=(FeedState(name="Debian", updated="2026-11-22T00:00:00Z"),),
+)
 
 ids = st.sampled_from(["CVE-1", "CVE-2", "CVE-3", "GHSA-1", "DSA-1"])
 names = st.sampled_from(["dpkg", "rpm", "npm"])
@@ -29,6 +34,8 @@ findings = st.builds(
     aliases=st.lists(ids, max_size=3).map(tuple),
     package=st.sampled_from(["pkg:deb/debian/openssl@1", "pkg:npm/a@1", None]),
     fixed_in=st.sampled_from(["2", None]),
+    exploited_since=st.sampled_from([None, None, "2026-11-20"]),
+    epss=st.sampled_from([None, 0.0, 0.49, 0.5, 1.0]),
 )
 many_findings = st.lists(findings, max_size=8)
 waivers = st.builds(
@@ -46,6 +53,8 @@ rules = st.builds(
     fail_on=thresholds,
     fail_on_kind=st.dictionaries(st.sampled_from(FindingKind), thresholds, max_size=2),
     fixable_only=st.booleans(),
+    exploited=st.sampled_from(Exploited),
+    fail_on_epss=st.sampled_from([None, None, 0.1, 0.5, 1.0]),
     unknown_severity=st.sampled_from(UnknownSeverity),
     deny=st.lists(ids, max_size=1).map(tuple),
     tolerated_gaps=st.lists(names.map(Glob), max_size=2).map(tuple),
@@ -109,3 +118,19 @@ def test_whatever_does_not_pass_says_why(policy: Policy, found: list[Finding], c
     verdict = judge(policy, found, coverage)
     assert verdict.status is VerdictStatus.PASS or verdict.reasons
     assert all(len(item.message) < 2500 and item.message.isprintable() for item in verdict.reasons)
+
+
+@settings(deadline=None, max_examples=400)  # the machine may be busy
+@given(rules, many_findings)
+def test_many_findings_do_what_the_worst_of_them_does_alone(given_rules: Rules, found: list[Finding]) -> None:
+    verdict = judge(Policy(name="p", match=Scope(), rules=given_rules), found, WHOLE)
+    alone = [effect_of(given_rules, finding) for finding in found]
+    assert verdict.status is min(alone, key=RANK.__getitem__, default=VerdictStatus.PASS)
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(rules, findings)
+def test_every_rule_about_findings_is_a_key_of_the_document_and_can_be_a_reason(given_rules: Rules, finding: Finding) -> None:
+    verdict = judge(Policy(name="p", match=Scope(), rules=given_rules), [finding], WHOLE)
+    keys = {field.name for field in dataclasses.fields(Rules)}
+    assert {item.rule for item in verdict.reasons} <= {rule.name for rule in FINDING_RULES} <= keys

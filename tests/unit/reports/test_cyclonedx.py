@@ -92,6 +92,16 @@ def test_an_advisory_about_two_packages_is_one_vulnerability_with_its_worst_seve
     assert {affected["ref"] for affected in found["affects"]} == {LIBSSL, LIBSTDC}
 
 
+def test_what_is_known_of_exploitation_is_kept_as_properties() -> None:
+    known = [vulnerability("CVE-1", exploited_since="2021-12-10", epss=0.944), vulnerability("CVE-2", epss=0.00012), vulnerability("CVE-3")]
+    found = {one["id"]: one.get("properties") for one in _render(report(known))["vulnerabilities"]}
+    assert found == {
+        "CVE-1": [{"name": "pratique:exploited_since", "value": "2021-12-10"}, {"name": "pratique:epss", "value": "0.944"}],
+        "CVE-2": [{"name": "pratique:epss", "value": "0.00012"}],
+        "CVE-3": None,
+    }
+
+
 @pytest.mark.parametrize("severity", Severity)
 def test_every_severity_has_a_word(severity: Severity) -> None:
     assert len(_render(report([vulnerability("CVE-1", severity=severity)]))["vulnerabilities"]) == 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from pratique.findings import FindingKind, Severity
+from pratique.findings import FindingKind, Rating, Severity
 from pratique.inventory.coverage import Coverage
 from pratique.policy.verdict import VerdictStatus
 from pratique.reports.json import SCHEMA_PATH, render_json
@@ -15,6 +16,10 @@ from pratique.reports.report import Report, Target
 from tests.support.reports import EOL, PACKAGES, SECRET, gap, report, vulnerability
 
 SCHEMA = json.loads(SCHEMA_PATH.read_bytes())
+RATINGS = (
+    Rating(source="DSA-1", severity=Severity.LOW),
+    Rating(source="CVSS:3.1 of GHSA-1", severity=Severity.CRITICAL, vector="CVSS:3.1/AV:N"),
+)
 NOTHING_KNOWN = Report(
     target=Target(reference="dir:/", digest=None, platform=None, distribution=None), packages=(), findings=(), coverage=Coverage(items=())
 )
@@ -30,6 +35,7 @@ def test_the_schema_is_one() -> None:
         NOTHING_KNOWN,
         report(),
         report([EOL, SECRET, vulnerability("CVE-2023-0286", aliases=("GHSA-1",)), vulnerability("CVE-2", fixed_in=None)]),
+        report([replace(vulnerability("CVE-1"), ratings=RATINGS)]),
         report([vulnerability("CVE-1", severity=severity) for severity in Severity], gaps=[gap("rpm", "not supported")], verdict=None),
     ],
 )
@@ -37,6 +43,14 @@ def test_a_report_is_what_its_schema_says(given: Report) -> None:
     content = render_json(given)
     Draft202012Validator(SCHEMA).validate(json.loads(content))
     assert content.endswith(b"}\n")
+
+
+def test_a_finding_says_how_severe_every_source_calls_it() -> None:
+    (found,) = json.loads(render_json(report([replace(vulnerability("CVE-1"), ratings=RATINGS)])))["findings"]
+    assert found["ratings"] == [
+        {"source": "DSA-1", "severity": "low", "vector": ""},
+        {"source": "CVSS:3.1 of GHSA-1", "severity": "critical", "vector": "CVSS:3.1/AV:N"},
+    ]
 
 
 def test_the_schema_knows_every_word_that_a_report_can_say() -> None:

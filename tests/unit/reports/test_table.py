@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,32 @@ def _lines(findings: list[Finding], width: int) -> list[str]:
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200, 400])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert max(cell_len(line) for line in _lines(MANY, width)) <= width
+
+
+@pytest.mark.parametrize("width", [70, 80, 100, 200])
+def test_what_is_known_to_be_exploited_is_marked_in_any_width(width: int) -> None:
+    known = [replace(finding, exploited_since="2021-12-10") for finding in MANY[-3:]]
+    lines = _lines([*MANY[:-3], *known], width)
+    assert max(map(cell_len, lines)) <= width
+    assert [line.partition(" KEV ")[0] for line in lines if " KEV " in line] == ["critical", "critical", "high"]
+    assert "3 known to be exploited (KEV): CVE-2021-44228 since 2021-12-10" in " ".join(lines)
+
+
+def test_without_exploitation_no_column_and_no_line_speaks_of_it() -> None:
+    assert "KEV" not in _render(report(MANY), 80)
+    assert "exploited" not in _render(report(MANY), 80)
+
+
+def test_many_exploited_ones_are_three_names_and_a_number() -> None:
+    text = _render(report([vulnerability(f"CVE-2023-{number}", exploited_since="2023-01-01") for number in range(9)]))
+    assert (
+        "9 known to be exploited (KEV): CVE-2023-0 since 2023-01-01, CVE-2023-1 since 2023-01-01, CVE-2023-2 since 2023-01-01 and 6" in text
+    )
+
+
+def test_of_one_severity_what_is_exploited_comes_first() -> None:
+    found = [vulnerability("CVE-2023-1"), vulnerability("CVE-2023-2", exploited_since="2023-01-01")]
+    assert [finding.id for finding in report(found).findings] == ["CVE-2023-2", "CVE-2023-1"]
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
@@ -85,7 +112,7 @@ def test_an_advisory_is_shown_by_its_cve_if_that_says_it_all(aliases: tuple[str,
 
 def test_what_a_terminal_would_obey_is_shown_and_not_sent() -> None:
     hostile = "a\x1b[31m\x07\x9b2J\u202ebc\u2066"
-    found = vulnerability("CVE-1", f"pkg:npm/{hostile}@1", title=hostile, installed=hostile, fixed_in=hostile)
+    found = vulnerability("CVE-1", f"pkg:npm/{hostile}@1", title=hostile, installed=hostile, fixed_in=hostile, exploited_since=hostile)
     file = Finding(kind=SECRET.kind, id=hostile, severity=Severity.HIGH, path=hostile, recommendation=hostile)
     given = report(
         [found, file], gaps=[gap(hostile, hostile)], target=Target(reference=hostile, digest=None, platform=hostile, distribution=None)

@@ -86,8 +86,8 @@ def test_the_distribution_is_told_by_package_urls_if_by_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("name", "version", "found", "ecosystem"),
     [
-        ("redhat", "9.2", "rhel", None),
-        ("suse linux enterprise server", "15.5", "sles", None),
+        ("redhat", "9.2", "rhel", "Red Hat:enterprise_linux:9"),
+        ("suse linux enterprise server", "15.5", "sles", "SUSE:Linux Enterprise Server 15 SP5"),
         ("opensuse.leap", "15.5", "opensuse-leap", "openSUSE:Leap 15.5"),
         ("alpine", "3.18.4", "alpine", "Alpine:v3.18"),
         ("rocky", "9.2", "rocky", "Rocky Linux:9"),

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
@@ -143,7 +143,6 @@ def _decoded(name: str, spots: list[_Spot], buffer: mmap) -> list[tuple[str, _St
 def _advisory(name: str, modified: str, statements: list[tuple[str, _Statement]], left_out: Counter[str]) -> Iterator[Advisory | Problem]:
     identifier = checked_id(f"DEBIAN-{name}")
     entries: list[Affected] = []
-    urgencies: dict[str, None] = {}
     for package, statement in statements:
         for codename, release in statement.releases.items():
             try:
@@ -152,8 +151,7 @@ def _advisory(name: str, modified: str, statements: list[tuple[str, _Statement]]
                 yield skipped(_NAME, identifier, error)
                 continue
             if entry is not None:
-                entries.append(entry)
-                urgencies[release.urgency.rstrip("*")] = None
+                entries.append(replace(entry, words=_urgency(release)))
     if not entries:
         return
     aliases = (name,) if is_cve(name) else ()
@@ -164,7 +162,7 @@ def _advisory(name: str, modified: str, statements: list[tuple[str, _Statement]]
         equals=aliases,
         title=title(next((statement.description for _, statement in statements if statement.description), "")),
         references=(f"{_PAGE}{name}",),
-        words=tuple(printable(word, _MAX_WORD) for word in urgencies if word not in _UNRATED),
+        words=(),
         vectors=(),
         affected=tuple(entries),
     )
@@ -187,6 +185,11 @@ def _entry(package: str, codename: str, release: _Release, left_out: Counter[str
         raise InvalidAdvisory(f"{package} is resolved in {codename}, but no version is named: left out")
     state, note = _plan(release)
     return Affected(ecosystem=f"Debian:{number}", name=package, ranges=EVERY_VERSION, state=state, note=note)
+
+
+def _urgency(release: _Release) -> tuple[str, ...]:
+    word = release.urgency.rstrip("*")  # which mark a guess
+    return () if word in _UNRATED else (printable(word, _MAX_WORD),)
 
 
 def _fixed(ecosystem: str, package: str, version: str) -> Affected:

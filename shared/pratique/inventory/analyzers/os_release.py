@@ -249,7 +249,7 @@ _PARSERS: dict[str, Callable[[str], _Found | None]] = {
 
 ANALYZER = Analyzer(
     name="os-release",
-    version=2,
+    version=3,
     paths=PathPattern(paths=frozenset(DISTRIBUTION_PATHS)),
     parse=parse,
     max_bytes=256 * 1024,  # real ones are below 1 KB, the status of Ubuntu Pro 20 KB

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from pratique.storage.models.base import Base
+from pratique.storage.models.base import Base, Serial
 from pratique.storage.text import new_id
 
 _IS_PENDING = text("state = 'pending'")
@@ -57,13 +57,21 @@ class VerdictModel(Base):
 
 
 class DecisionModel(Base):
-    """A verdict adopted for a digest in a repository. One a scan; only `announced_at` is ever written later, and once."""
+    """A verdict adopted for a digest in a repository. Only `announced_at` is ever written later, and once.
+
+    `revision` is 0 for the decision on the scan itself, and counts those that newer advisories led to; `cause` says what they changed.
+    """
 
     __tablename__ = "decision"
-    __table_args__ = (Index(None, "repository_id", "image_digest", "id"), Index(None, "image_digest"))
+    __table_args__ = (
+        UniqueConstraint("scan_id", "revision"),
+        Index(None, "repository_id", "image_digest", "id"),
+        Index(None, "image_digest"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    scan_id: Mapped[str] = mapped_column(ForeignKey("scan.id"), unique=True)
+    scan_id: Mapped[str] = mapped_column(ForeignKey("scan.id"))
+    revision: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     repository_id: Mapped[str] = mapped_column(ForeignKey("repository.id"))
     verdict_id: Mapped[str] = mapped_column(ForeignKey("verdict.id"), unique=True)
     tag: Mapped[str | None]
@@ -72,8 +80,21 @@ class DecisionModel(Base):
     inventory_digest: Mapped[str | None]
     waivers_digest: Mapped[str | None]
     counts: Mapped[dict[str, Any]]
+    cause: Mapped[dict[str, Any] | None]
     created_at: Mapped[dt.datetime]
     announced_at: Mapped[dt.datetime | None]
+
+
+class StandingDecision(Base):
+    """The newest decision on an image (or index) in a repository, with its verdict: what a change of advisories may overturn."""
+
+    __tablename__ = "standing_decision"
+    __table_args__ = (Index(None, "repository_id", "image_id"),)
+
+    image_id: Mapped[int] = mapped_column(Serial, ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    repository_id: Mapped[str] = mapped_column(ForeignKey("repository.id"), primary_key=True)
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decision.id"))
+    status: Mapped[str]
 
 
 class ActionModel(Base):
@@ -170,3 +191,34 @@ class ApiToken(Base):
     created_at: Mapped[dt.datetime]
     expires_at: Mapped[dt.datetime | None]
     revoked_at: Mapped[dt.datetime | None]
+
+
+class Rejudgement(Base):
+    """A standing decision that the change of advisories at `position` may overturn: work of the advisor. `is_covered_anew`: what matching covers of it has changed as well."""
+
+    __tablename__ = "rejudgement"
+
+    image_id: Mapped[int] = mapped_column(Serial, ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    repository_id: Mapped[str] = mapped_column(ForeignKey("repository.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger)
+    is_covered_anew: Mapped[bool]
+
+
+class VexDocument(Base):
+    """A VEX document as it was attached to an image, or lies in the folder of the settings, by its digest."""
+
+    __tablename__ = "vex_document"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    recorded_at: Mapped[dt.datetime]
+
+
+class ImageVex(Base):
+    """A VEX document that counts for an image: attached to it, and signed by `signer`, whom the settings trust."""
+
+    __tablename__ = "image_vex"
+
+    image_id: Mapped[int] = mapped_column(Serial, ForeignKey("image.id", ondelete="CASCADE"), primary_key=True)
+    document: Mapped[str] = mapped_column(ForeignKey("vex_document.digest"), primary_key=True)
+    signer: Mapped[str]

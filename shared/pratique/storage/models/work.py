@@ -37,7 +37,7 @@ class Tag(Base):
     """Where a tag points to, by the newest word of it."""
 
     __tablename__ = "tag"
-    __table_args__ = (UniqueConstraint("repository_id", "name"), Index(None, "repository_id", "digest"))
+    __table_args__ = (UniqueConstraint("repository_id", "name"), Index(None, "digest", "repository_id"))
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     repository_id: Mapped[str] = mapped_column(ForeignKey("repository.id"))

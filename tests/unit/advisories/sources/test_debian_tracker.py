@@ -60,8 +60,8 @@ def test_what_is_not_fixed_says_what_debian_means_to_do() -> None:
         ("Debian:13", "openssl", "", FixState.AFFECTED, "unimportant"),
         ("Debian:10", "openssl", "", FixState.END_OF_LIFE, "end-of-life"),
     ]
-    assert advisory.words == ("unimportant",)
-    assert rate_own(advisory).severity is Severity.NEGLIGIBLE
+    assert [entry.words for entry in advisory.affected] == [("unimportant",), ("unimportant",), ("unimportant",), ()]
+    assert [rating.severity for rating in rate_own(advisory)] == [Severity.NEGLIGIBLE]
 
 
 def test_an_open_flaw_with_a_fixed_version_is_fixed(tmp_path: Path) -> None:

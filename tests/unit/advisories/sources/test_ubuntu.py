@@ -38,7 +38,7 @@ def test_a_record_says_what_ubuntu_means_to_do_in_each_release() -> None:
         ("Ubuntu:22.04:LTS", "glibc", "", FixState.AFFECTED, "needed"),
         ("Ubuntu:24.04:LTS", "glibc", "-", FixState.NOT_AFFECTED, "not-affected"),
     ]
-    assert rate_own(advisory).severity is Severity.MEDIUM
+    assert rate_own(advisory)[0].severity is Severity.MEDIUM
     assert advisory.affected[2].ecosystem == ecosystem_of("ubuntu", "20.04")
 
 
