@@ -79,7 +79,7 @@ def test_a_critical_is_taken_away_by_vex_that_a_trusted_key_signed_and_by_no_oth
     registry = docker_registry(**pratique.webhook)
     pratique.configure(registry).start_all()
     token = pratique.run("tokens", "create", "tests", "--scope", "scan").stdout.strip()
-    layout = make_image(tmp_path / "app", [make_layer({**debian_files({}), **python_files(SEARCHOR)})])
+    layout = make_image(tmp_path / "app", [make_layer({**debian_files({"zlib1g": "1:1.2.11.dfsg-2+deb11u2"}), **python_files(SEARCHOR)})])
     reference = f"{registry.host}/team-a/app:1.0"
 
     def rescan() -> None:

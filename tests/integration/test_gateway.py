@@ -94,9 +94,9 @@ def factory(tmp_path_factory: pytest.TempPathFactory) -> SqliteFactory:
 
 
 @contextlib.asynccontextmanager
-async def running(url: str) -> AsyncIterator[Gateway]:
+async def running(url: str, settings: Settings | None = None) -> AsyncIterator[Gateway]:
     database = Database(url)
-    gateway = Gateway(database)
+    gateway = Gateway(database, settings)
     async with gateway.client:
         yield gateway
     await database.close()
@@ -256,6 +256,12 @@ async def test_a_signature_is_not_scanned(gateway: Gateway, suffix: str) -> None
     tag = "sha256-" + "ab" * 32 + suffix
     assert await gateway.push(distribution_event(target={"tag": tag})) == 0
     assert await gateway.push(distribution_event(id="2", target={"tag": f"{tag}x"})) == 1
+
+
+@pytest.mark.parametrize(("suffix", "accepted"), [("", 1), (".sig", 0), (".att", 1), (".sbom", 0)])
+async def test_where_keys_are_trusted_attestations_are_looked_at(factory: SqliteFactory, suffix: str, accepted: int) -> None:
+    async with running(await factory.create(), make_settings(vex={"keys": ["vex.pub"]})) as gateway:
+        assert await gateway.push(distribution_event(target={"tag": "sha256-" + "ab" * 32 + suffix})) == accepted
 
 
 @pytest.mark.parametrize("host", ["elsewhere.example", "registry.example:5001", "127.0.0.1:5000", "", "evil.example/registry.example:5000"])

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -186,7 +188,11 @@ class Deployment:
         return done.returncode, json.loads(done.stdout)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Read from the ledger itself (PostgreSQL), past all of our own code; while it restarts, there is nothing to read."""
+        """Read from the ledger itself, past all of our own code; while PostgreSQL restarts, there is nothing to read."""
+        if self.is_embedded:
+            file = self._database_url.removeprefix("sqlite+aiosqlite:///")
+            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as connection:
+                return connection.execute(query).fetchall()
 
         async def read() -> list[tuple[Any, ...]]:
             connection = await asyncpg.connect(self._database_url)

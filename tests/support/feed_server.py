@@ -7,9 +7,11 @@ import gzip
 import hashlib
 import io
 import json
+import threading
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,41 @@ async def feed_server() -> AsyncIterator[FeedServer]:
         yield server
     finally:
         await runner.cleanup()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publisher:
+    """A feed server that runs beside a test which is not asynchronous itself."""
+
+    server: FeedServer
+    loop: asyncio.AbstractEventLoop
+
+    def publish(self, change: Callable[[FeedServer], None]) -> None:
+        """Change what the server has, between two of its answers."""
+
+        async def apply() -> None:
+            change(self.server)
+
+        asyncio.run_coroutine_threadsafe(apply(), self.loop).result(10)
+
+
+@contextmanager
+def publisher() -> Iterator[Publisher]:
+    """Run a server on a thread of its own: other servers have to be started from the main thread, which must not wait in a loop then."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    serving = feed_server()
+    try:
+        server = asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result(10)
+        try:
+            yield Publisher(server=server, loop=loop)
+        finally:
+            asyncio.run_coroutine_threadsafe(serving.__aexit__(None, None, None), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
 
 
 # what servers do wrong

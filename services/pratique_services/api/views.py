@@ -73,12 +73,13 @@ class SuppressedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedRow:
-    """An advisory feed and how old it is."""
+    """An advisory feed and how old it is; `failure` says why it could not be synced since, where it could not."""
 
     name: str
     updated: str
     age: str
     is_stale: bool
+    failure: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +190,7 @@ def feed_row(feed: FeedState) -> FeedRow:
         updated=words.moment(updated) if updated else feed.updated,
         age=duration((utc_now() - updated).total_seconds()) if updated else "unknown age",
         is_stale=updated is None or utc_now() - updated > dt.timedelta(days=words.STALE_FEED_DAYS),
+        failure=feed.failure,
     )
 
 

@@ -35,7 +35,9 @@ MAX_BODY_BYTES = 8 * 1024 * 1024  # protects memory; zot's payload carries a who
 MAX_SHOWN_ID = 100  # characters of a sender's event id in a reason
 RETRY_AFTER_SECONDS = 5
 _SIGNATURE_TAG = re.compile(r"sha256-[0-9a-f]{64}(\.(sig|att|sbom))?")
-_ATTESTED = ".att"  # where cosign 2 keeps attestations: VEX may be among them
+_ATTESTATION_TAG = re.compile(
+    r"sha256-[0-9a-f]{64}(\.att)?"
+)  # of cosign 2's attestations, and of referrers where a registry keeps no list of them: VEX may be there
 
 DATABASE = web.AppKey("database", Database)
 SETTINGS = web.AppKey("settings", Settings)
@@ -152,7 +154,7 @@ def _refusal(event: PushEvent, source: SourceSettings, settings: Settings) -> st
         return "own push"
     if event.actor is not None and event.actor in source.ignore_actors:
         return f"push by the ignored actor {event.actor[:100]!r}"
-    if event.tag is not None and _SIGNATURE_TAG.fullmatch(event.tag) and not (event.tag.endswith(_ATTESTED) and settings.vex.keys):
+    if event.tag is not None and _SIGNATURE_TAG.fullmatch(event.tag) and not (settings.vex.keys and _ATTESTATION_TAG.fullmatch(event.tag)):
         return f"tag {event.tag} is a signature's, not an image's"
     if event.host not in {registry.host for registry in settings.registries}:
         return f"registry {event.host[:255]!r} is not in the settings"

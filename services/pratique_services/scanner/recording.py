@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from pratique.errors import PratiqueError
 from pratique.inventory.analyzers import ANALYZERS_KEY
 from pratique.inventory.coverage import Coverage, CoverageStatus
 from pratique.inventory.eol import eol_findings
+from pratique.inventory.eol_dates import EolDates
 from pratique.inventory.inventory import Inventory
 from pratique.oci.digest import Digest
 from pratique.oci.manifest import Descriptor, ImageConfig, Index
@@ -69,6 +71,7 @@ class Recorder:
 
     async def _record_image(self, digest: Digest, image: InspectedImage) -> Mapping[Digest, Inventory]:
         """Record one image; answer what is to be matched: its inventory, or those that stand in its place."""
+        dates = await asyncio.to_thread(self._eol_dates)
         async with self._database.transaction() as session:
             known = await _load_known(session, digest) if image.config is None else None
             if known is not None:
@@ -77,8 +80,14 @@ class Recorder:
             await record_inventory(session, digest, image.inventory, ANALYZERS_KEY)
             if image.account is not None:
                 await record_files(session, digest, account_document(image.account))
-            await record_inspections(session, digest, eol_findings(image.inventory.distribution))
+            await record_inspections(session, digest, eol_findings(image.inventory.distribution, dates=dates))
         return {digest: image.inventory}
+
+    def _eol_dates(self) -> EolDates | None:
+        """The dates that came with the advisories; None, for the built-in ones, where there are none. Blocking."""
+        with contextlib.suppress(PratiqueError):  # what is wrong with the database is told where packages are matched
+            return self._advisories.current().eol_dates if self._advisories else None
+        return None
 
     async def _match(self, digest: Digest, inventory: Inventory) -> str | None:
         """Match the image's packages, those only that this advisory database has not met yet, and record what the matching covered."""

@@ -32,7 +32,7 @@ from pratique.storage.images import load_image
 from pratique.storage.intake import request_scan
 from pratique.storage.vex import MAX_DOCUMENT_BYTES, MAX_IMAGE_BYTES, NewVex, record_image_vex
 
-_ATTESTATION_TAG = re.compile(r"sha256-([0-9a-f]{64})\.att")
+_ATTESTATION_TAG = re.compile(r"sha256-([0-9a-f]{64})(?:\.att)?")
 VERB = "recorded_vex"
 """What the audit trail calls it."""
 MAX_NOTES = 20  # of one scan that are told: whoever may push can attach any number of wrong documents
@@ -122,7 +122,7 @@ class VexRecorder:
 
 
 def _subject(reference: Reference, root: Manifest | Index | None) -> Digest | None:
-    """The image that an artifact says to hang on, by its manifest or, as cosign 2 has it, by its tag."""
+    """The image that an artifact says to hang on, by its manifest; or by its tag, as cosign 2 has it, and lists of referrers where a registry keeps none itself."""
     if root is not None and root.subject is not None:
         return root.subject.digest
     tagged = _ATTESTATION_TAG.fullmatch(reference.tag or "")

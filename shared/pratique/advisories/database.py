@@ -21,7 +21,8 @@ from pratique.advisories.ecosystem_parts import EcosystemPart, parts_of
 from pratique.advisories.gaps import GapList
 from pratique.advisories.grouping import Match, group_matches, without_cves
 from pratique.advisories.naming import normal_name
-from pratique.advisories.ratings import decode_ratings, rating_record, severity_of
+from pratique.advisories.publishers import own_prefixes
+from pratique.advisories.ratings import decode_ratings, order_ratings, rating_record, severity_of
 from pratique.advisories.schema import APPLICATION_ID, SCHEMA_VERSION
 from pratique.advisories.statements import CLEARED, Affection, StatementSet, decode_statements
 from pratique.advisories.versions import SortKey, sort_key
@@ -196,28 +197,28 @@ class AdvisoryDatabase:
                 if found is CLEARED:
                     cleared.add(said.advisory)
                 elif found is not None and said.advisory not in matches:
-                    matches[said.advisory] = self._as_match(said, found)
-        left = self._without(cleared - matches.keys(), list(matches.values())) if cleared and matches else list(matches.values())
+                    matches[said.advisory] = self._as_match(ecosystem, said, found)
+        left = self._without(ecosystem, cleared - matches.keys(), list(matches.values())) if cleared and matches else list(matches.values())
         return group_matches(ecosystem, left, partial(sort_key, ecosystem)), is_comparable
 
-    def _without(self, cleared: Iterable[int], matches: list[Match]) -> list[Match]:
+    def _without(self, ecosystem: str, cleared: Iterable[int], matches: list[Match]) -> list[Match]:
         """The matches without the CVEs of which another record of the publisher says that they do not affect the package."""
-        told = [cves for number in cleared if len(cves := self._load_advisory(number).cves) == 1]
+        told = [cves for number in cleared if len(cves := self._load_advisory(ecosystem, number).cves) == 1]
         return without_cves(matches, frozenset().union(*told))
 
-    def _as_match(self, said: _Said, found: Affection) -> Match:
-        match = self._load_advisory(said.advisory)
-        own, others = match.own, match.others
-        if said.own:
-            own, others = said.own, tuple(rating for rating in others if rating_record(rating) != match.id)
-        return replace(match, fixed_in=found.fixed_in, state=found.state, channel=found.channel, own=own, others=others)
+    def _as_match(self, ecosystem: str, said: _Said, found: Affection) -> Match:
+        match = self._load_advisory(ecosystem, said.advisory)
+        if not said.own:
+            return replace(match, fixed_in=found.fixed_in, state=found.state, channel=found.channel)
+        others = tuple(rating for rating in match.others if rating_record(rating) != match.id)
+        return replace(match, fixed_in=found.fixed_in, state=found.state, channel=found.channel, own=said.own, others=others, ratings=())
 
     def _read_parts(self, ecosystem: str) -> Mapping[int, EcosystemPart]:
         return {self._ecosystems[part.ecosystem]: part for part in parts_of(ecosystem, self._ecosystems)}
 
     def _read_affected(self, ecosystem: str, name: str) -> tuple[_Said, ...]:
         parts = self._load_parts(ecosystem)
-        query: tuple[str, tuple[str, object]] = (_AFFECTED_IN, (name, msgspec.json.encode(list(parts)).decode()))
+        query: tuple[str, tuple[object, ...]] = (_AFFECTED_IN, (name, msgspec.json.encode(list(parts)).decode()))
         if len(parts) == 1:
             query = (_AFFECTED, (name, *parts))
         with self._lock, _translated():
@@ -227,9 +228,10 @@ class AdvisoryDatabase:
             found = (_said(ecosystem, parts, advisory, tuple(group)) for advisory, group in groupby(rows, key=itemgetter(0)))
             return tuple(said for said in found if said is not None)
 
-    def _read_advisory(self, number: int) -> Match:
+    def _read_advisory(self, ecosystem: str, number: int) -> Match:
         with self._lock, _translated():
-            name, aliases, equals, title, own, others, references = self._connection.execute(_ADVISORY, (number,)).fetchone()
+            name, aliases, equals, title, ratings, opinion, references = self._connection.execute(_ADVISORY, (number,)).fetchone()
+            own, others = decode_ratings(ratings), decode_ratings(opinion)
             return Match(
                 id=name,
                 aliases=_texts(aliases),
@@ -237,8 +239,9 @@ class AdvisoryDatabase:
                 title=title,
                 references=_texts(references),
                 fixed_in=None,
-                own=decode_ratings(own),
-                others=decode_ratings(others),
+                own=own,
+                others=others,
+                ratings=order_ratings(own_prefixes(ecosystem), (*own, *others)),
             )
 
     def _read_exploit(self, cve: str) -> tuple[str, float | None]:
@@ -254,10 +257,11 @@ class AdvisoryDatabase:
     def _finding(self, package: Package, purl: str, match: Match) -> Finding:
         exploits = [self._load_exploit(cve) for cve in sorted(match.cves)]
         severity, source = match.severity, match.ratings[0].source if match.ratings else ""
-        if match.is_malware and severity is Severity.UNKNOWN:
+        is_malware = match.is_malware
+        if is_malware and severity is Severity.UNKNOWN:
             severity, source = Severity.CRITICAL, "malware"
         return Finding(
-            kind=FindingKind.MALWARE if match.is_malware else FindingKind.VULNERABILITY,
+            kind=FindingKind.MALWARE if is_malware else FindingKind.VULNERABILITY,
             id=match.id,
             severity=severity,
             title=match.title,

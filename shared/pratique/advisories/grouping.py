@@ -21,8 +21,8 @@ from pratique.findings import Rating, Severity
 class Match:
     """One advisory that affects one package, as far as a finding needs it.
 
-    `own` are the ratings of the record itself, `others` those of any record about the same CVEs; `ratings`, all of them in the order in which they count, is only set by
-    `group_matches`.
+    `own` are the ratings of the record itself, `others` those of any record about the same CVEs; `ratings` are all of them in the order in which they count, which
+    `group_matches` finds where it is not given.
 
     `fixed_in` is None while there is no fix; with a `channel` (`esm-infra`, `eus-9.2`) only who has that gets it. `state` is what the publisher means to do.
     """
@@ -95,6 +95,8 @@ def _equal_groups(matches: Sequence[Match]) -> list[list[Match]]:
 
 
 def _rated(own: tuple[str, ...], match: Match) -> Match:
+    if match.ratings or not (match.own or match.others):
+        return match
     return replace(match, ratings=order_ratings(own, (*match.own, *match.others)))
 
 
@@ -110,6 +112,7 @@ def _join(own: tuple[str, ...], group: Sequence[Match], key: Callable[[str], Sor
         title=next((match.title for match in ordered if match.title), ""),
         own=tuple(dict.fromkeys(rating for match in ordered for rating in match.own)),
         others=tuple(dict.fromkeys(rating for match in ordered for rating in match.others)),
+        ratings=(),
         references=tuple(dict.fromkeys(url for match in ordered for url in match.references)),
         fixed_in=fixed_in,
         channel=channel,

@@ -133,6 +133,8 @@ class StatementSet:
     @classmethod
     def of_parts(cls, ecosystem: str, parts: Sequence[tuple[EcosystemPart, Sequence[Statement]]]) -> StatementSet | None:
         """Join what one advisory says in the parts of an ecosystem; None if that is nothing about its packages."""
+        if len(parts) == 1 and not parts[0][0].channel and not parts[0][0].own_channels:
+            return cls(ecosystem, _keyed(ecosystem, parts[0][1]))
         own = [_as_own(part, statement) for part, statements in parts if not part.channel for statement in statements]
         offers = [_as_offer(part, statement) for part, statements in parts if part.channel for statement in statements]
         affecting = [offer for offer in offers if offer.state is not FixState.NOT_AFFECTED]

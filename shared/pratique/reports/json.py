@@ -139,7 +139,7 @@ def coverage_document(coverage: Coverage) -> Mapping[str, Any]:
         "items": [
             {"name": item.name, "version": item.version, "status": str(item.status), "reason": item.reason} for item in coverage.items
         ],
-        "feeds": [{"name": feed.name, "updated": feed.updated} for feed in coverage.feeds],
+        "feeds": [{"name": feed.name, "updated": feed.updated, "failure": feed.failure} for feed in coverage.feeds],
     }
 
 
