@@ -123,7 +123,11 @@ async def _adopt(url: str, new: Path, watch: Watch, profile: cProfile.Profile | 
         "asked_seconds": watch.asked,
         "phases": dict(watch.phases),
         "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        **{"touched": fleet.touched, "matched": fleet.matched, "written": fleet.written, "ordered": fleet.ordered, **counts},
+        "touched": fleet.touched,
+        "matched": fleet.matched,
+        "written": fleet.written,
+        "ordered": fleet.ordered,
+        **counts,
         "statements": _describe(watch),
     }
 
@@ -133,8 +137,13 @@ def _describe(watch: Watch) -> list[dict[str, Any]]:
     ordered = sorted(watch.statements.values(), key=lambda one: -one.seconds)
     return [
         {
-            **{"text": one.text, "phase": one.phase, "calls": one.calls, "seconds": one.seconds},
-            **{"steps": one.steps, "sequential": sorted(one.sequential), "plan": list(one.plans[-1]) if one.plans else []},
+            "text": one.text,
+            "phase": one.phase,
+            "calls": one.calls,
+            "seconds": one.seconds,
+            "steps": one.steps,
+            "sequential": sorted(one.sequential),
+            "plan": list(one.plans[-1]) if one.plans else [],
         }
         for one in (ordered if watch.explains else ordered[:_SHOWN])
     ]

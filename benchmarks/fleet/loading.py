@@ -195,11 +195,24 @@ async def _load_judgements(
     ]
     await _copy(connection, models.PolicyModel, ({**row, "recorded_at": _LONG_AGO} for row in policies))
     await _copy(connection, models.Registry, [{"id": text_id("registry", 1), "host": HOST}])
-    repositories = ({"id": text_id("repository", number), "registry_id": text_id("registry", 1), "name": name} for number, name in enumerate(fleet.repositories))
+    repositories = (
+        {"id": text_id("repository", number), "registry_id": text_id("registry", 1), "name": name}
+        for number, name in enumerate(fleet.repositories)
+    )
     await _copy(connection, models.Repository, repositories)
     for piece in _pieces(fleet.images, 5000):
-        rows = [_judgement(image, statuses[image.id], policies[not fleet.repositories[image.repository].startswith("prod/")]) for image in piece]
-        for model in (models.Scan, models.VerdictModel, models.DecisionModel, models.StandingDecision, models.Tag, models.ActionModel, models.Audit):
+        rows = [
+            _judgement(image, statuses[image.id], policies[not fleet.repositories[image.repository].startswith("prod/")]) for image in piece
+        ]
+        for model in (
+            models.Scan,
+            models.VerdictModel,
+            models.DecisionModel,
+            models.StandingDecision,
+            models.Tag,
+            models.ActionModel,
+            models.Audit,
+        ):
             await _copy(connection, model, (row for found in rows for row in found.get(model, ())))
 
 
@@ -215,12 +228,26 @@ def _judgement(image: FleetImage, status: VerdictStatus, policy: Row) -> Mapping
     return {
         models.Scan: [{**scan, **of_image, **times, "correlation_id": scan_id, "requested_by": "webhook"}],
         models.VerdictModel: [
-            {"id": verdict_id, "status": str(status), "reasons": reasons, "policy": policy["name"], "policy_digest": policy["digest"], "waived": 0}
+            {
+                "id": verdict_id,
+                "status": str(status),
+                "reasons": reasons,
+                "policy": policy["name"],
+                "policy_digest": policy["digest"],
+                "waived": 0,
+            }
         ],
         models.DecisionModel: [
             {
-                **{"id": decision_id, "scan_id": scan_id, "revision": 0, "verdict_id": verdict_id, **of_image, "counts": _COUNTS},
-                **{"inventory_digest": digest_of("inventory", number), "created_at": _LONG_AGO, "announced_at": _LONG_AGO},
+                "id": decision_id,
+                "scan_id": scan_id,
+                "revision": 0,
+                "verdict_id": verdict_id,
+                **of_image,
+                "counts": _COUNTS,
+                "inventory_digest": digest_of("inventory", number),
+                "created_at": _LONG_AGO,
+                "announced_at": _LONG_AGO,
             }
         ],
         models.StandingDecision: [{"image_id": number, "repository_id": repository, "decision_id": decision_id, "status": str(status)}],
@@ -230,8 +257,13 @@ def _judgement(image: FleetImage, status: VerdictStatus, policy: Row) -> Mapping
         models.ActionModel: [_action(decision_id, kind, place) for place, kind in enumerate(actions)],
         models.Audit: [
             {
-                **{"id": text_id("audit", number), "at": _LONG_AGO, "actor": "pratique", "verb": "decided", "subject": f"{HOST}/{repository}@{digest}"},
-                **{"detail": {"verdict": str(status), "policy": policy["name"]}, "correlation_id": scan_id},
+                "id": text_id("audit", number),
+                "at": _LONG_AGO,
+                "actor": "pratique",
+                "verb": "decided",
+                "subject": f"{HOST}/{repository}@{digest}",
+                "detail": {"verdict": str(status), "policy": policy["name"]},
+                "correlation_id": scan_id,
             }
         ],
     }
@@ -254,7 +286,9 @@ def _action(decision_id: str, kind: str, place: int) -> Row:
 async def _expand(connection: asyncpg.Connection, url: str, size: int) -> None:
     """Write `image_package`, with two connections, and its indexes."""
     rows = await connection.fetch("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'image_package'")
-    await connection.execute("CREATE INDEX ON shape_member (image_id); CREATE INDEX ON shape_layer (layer_id); ANALYZE shape_member, shape_layer")
+    await connection.execute(
+        "CREATE INDEX ON shape_member (image_id); CREATE INDEX ON shape_layer (layer_id); ANALYZE shape_member, shape_layer"
+    )
     await connection.execute("ALTER TABLE image_package DROP CONSTRAINT pk_image_package")
     others = [row for row in rows if row["indexname"] != "pk_image_package"]
     for row in others:

@@ -37,7 +37,10 @@ _VECTORS = {
     "low": "CVSS:3.1/AV:L/AC:H/PR:L/UI:N/S:U/C:L/I:N/A:N",
     "": "",
 }
-_RECENT = {"critical": 0.02, "high": 0.04}  # the shares that were fixed when the fleet was there already; 0.17 of those that are less severe
+_RECENT = {
+    "critical": 0.02,
+    "high": 0.04,
+}  # the shares that were fixed when the fleet was there already; 0.17 of those that are less severe
 _SHARES = {"critical": 6, "high": 30, "medium": 45, "low": 14, "": 5}
 
 
@@ -115,7 +118,10 @@ def _change(records: Sequence[Invented], chance: random.Random) -> tuple[list[In
     by_software: dict[tuple[str, str], list[Invented]] = defaultdict(list)
     for record in records:
         by_software[record.software.pool, record.software.name].append(record)
-    chosen = [chance.choice(found) for found in chance.sample(sorted(by_software.values(), key=lambda found: found[0].number), changed + withdrawn)]
+    chosen = [
+        chance.choice(found)
+        for found in chance.sample(sorted(by_software.values(), key=lambda found: found[0].number), changed + withdrawn)
+    ]
     for place, record in enumerate(chosen):
         newer[record.number] = _changed(record, chance) if place < changed else replace(record, is_withdrawn=True)
     names = [software for pool in pools().values() for software in pool]

@@ -20,7 +20,9 @@ _PARAMETERS = re.compile(r"\$\d+(?:::[A-Z ]+)?(?:, \$\d+(?:::[A-Z ]+)?)+")
 _PAIRS = re.compile(r"\(\(\$…\)(?:, \(\$…\))+\)")
 _NUMBERS = re.compile(r"\$\d+(?:::[A-Z ]+)?")
 _SEQUENTIAL = re.compile(r"(?:Parallel )?Seq Scan on (\w+)")
-_NODES = re.compile(r"(?:->\s+)?((?:Parallel )?(?:Seq|Index Only|Index|Bitmap Heap|Bitmap Index) Scan|Hash Join|Nested Loop|Merge Join|Insert|Update|Delete)(?: using \w+)?(?: on (\w+))?")
+_NODES = re.compile(
+    r"(?:->\s+)?((?:Parallel )?(?:Seq|Index Only|Index|Bitmap Heap|Bitmap Index) Scan|Hash Join|Nested Loop|Merge Join|Insert|Update|Delete)(?: using \w+)?(?: on (\w+))?"
+)
 _PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 
@@ -80,14 +82,14 @@ class Watch:
             self.phases[name] += time.perf_counter() - started - inside
             self.phase = outer
 
-    def _before(self, connection: Connection, _cursor: object, text: str, parameters: Any, context: Any, is_many: bool) -> None:  # noqa: ANN401, FBT001, PLR0913, PLR0917 - SQLAlchemy's
+    def _before(self, connection: Connection, _cursor: object, text: str, parameters: Any, context: Any, is_many: bool) -> None:  # noqa: ANN401 - SQLAlchemy's
         if self._is_explaining:
             return
         if self.explains:
             self._explain(connection, text, parameters[0] if is_many else parameters)
         context.asked_at = time.perf_counter()
 
-    def _after(self, _connection: object, _cursor: object, text: str, _parameters: object, context: Any, _is_many: bool) -> None:  # noqa: ANN401, FBT001, PLR0913, PLR0917 - SQLAlchemy's
+    def _after(self, _connection: object, _cursor: object, text: str, _parameters: object, context: Any, _is_many: bool) -> None:  # noqa: ANN401 - SQLAlchemy's
         if self._is_explaining:
             return
         seconds = time.perf_counter() - context.asked_at

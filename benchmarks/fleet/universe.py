@@ -24,12 +24,38 @@ SYSTEMS: Mapping[str, tuple[str, str]] = {
 }
 """Releases of distributions, with the type and the namespace of their packages."""
 
-LANGUAGES: Mapping[str, tuple[str, int]] = {"npm": ("npm", 60_000), "PyPI": ("pypi", 20_000), "Maven": ("maven", 20_000), "Go": ("golang", 15_000)}
+LANGUAGES: Mapping[str, tuple[str, int]] = {
+    "npm": ("npm", 60_000),
+    "PyPI": ("pypi", 20_000),
+    "Maven": ("maven", 20_000),
+    "Go": ("golang", 15_000),
+}
 """Ecosystems of languages, with the type of their packages, and how much software each has."""
 
 SOURCES = 3_000  # of a distribution; its releases have the same ones
 _SEED = 20_250_825
-_SYLLABLES = ("ba", "cor", "dex", "fi", "gra", "hub", "jet", "kit", "lo", "mo", "net", "pix", "quo", "ro", "syn", "ter", "ul", "ver", "xi", "zen")
+_SYLLABLES = (
+    "ba",
+    "cor",
+    "dex",
+    "fi",
+    "gra",
+    "hub",
+    "jet",
+    "kit",
+    "lo",
+    "mo",
+    "net",
+    "pix",
+    "quo",
+    "ro",
+    "syn",
+    "ter",
+    "ul",
+    "ver",
+    "xi",
+    "zen",
+)
 _MOST_RELEASES = 30
 
 

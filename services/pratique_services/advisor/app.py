@@ -15,7 +15,9 @@ from pratique_services.advisor.syncing import Syncer
 async def run(resources: Resources) -> None:
     """Keep things going, and advisories current, until cancelled."""
     settings = resources.settings
-    fleet = Fleet(database=resources.database, decider=Decider(document=load_policy(settings)), wake=resources.relay.wake)
+    fleet = Fleet(
+        database=resources.database, decider=Decider(document=load_policy(settings), vex=resources.vex), wake=resources.relay.wake
+    )
     await run_together(
         [
             Reconciler(database=resources.database, broker=resources.broker, settings=settings.reconcile).run(),

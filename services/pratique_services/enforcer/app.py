@@ -34,7 +34,7 @@ def make_enforcer(resources: Resources) -> Enforcer:
     require_keys(keys, _kinds(document))
     return Enforcer(
         database=resources.database,
-        decider=Decider(document=document),
+        decider=Decider(document=document, vex=resources.vex),
         performer=Performer(registries=resources.registries, keys=keys),
         wake=resources.relay.wake,
     )

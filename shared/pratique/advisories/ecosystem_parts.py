@@ -18,6 +18,10 @@ from typing import NamedTuple
 _UNDIVIDED = frozenset({"VSCode"})
 _RED_HAT = re.compile(r"Red Hat:enterprise_linux:[0-9]{1,3}")
 _SUSE = re.compile(r"SUSE:Linux Enterprise Server (?:for SAP Applications )?(?P<release>1[25](?: SP[0-9])?)")
+_SUSE_PRODUCT = re.compile(
+    r"SUSE:Linux Enterprise (?:Server|Module for|Software Development Kit) (?:.* )?(?P<release>1[25](?: SP[0-9])?)(?:[ -]LTSS.*)?"
+)
+_SAP = "for SAP Applications "
 _PRO = "Ubuntu:Pro:"
 _PRO_CHANNELS = frozenset({"pro", "esm", "esm-apps", "esm-infra", "esm-infra-legacy"})
 
@@ -49,6 +53,22 @@ def parts_of(ecosystem: str, known_names: Iterable[str]) -> tuple[EcosystemPart,
     if ecosystem.startswith("Ubuntu:"):
         return tuple(part for name in names if (part := _ubuntu_part(ecosystem, name)))
     return (EcosystemPart(ecosystem),) if ecosystem in names else ()
+
+
+def wholes_of(name: str) -> frozenset[str]:
+    """Name all ecosystems of packages that `name`, an ecosystem of advisories with release, can be a part of, itself among them: `parts_of` the other way round."""
+    base = name.partition(":")[0]
+    wholes = {name}
+    if base in _UNDIVIDED:
+        wholes.add(base)
+    elif red_hat := _RED_HAT.match(name):
+        wholes.add(red_hat[0])
+    elif suse := _SUSE_PRODUCT.fullmatch(name):
+        wholes |= {f"SUSE:Linux Enterprise Server {kind}{suse['release']}" for kind in ("", _SAP)}
+    elif base == "Ubuntu":
+        release = name.removeprefix(_PRO).removeprefix("Ubuntu:")
+        wholes |= {f"Ubuntu:{release}", f"{_PRO}{release}"}
+    return frozenset(wholes)
 
 
 def _suse_part(ecosystem: str, release: str, name: str) -> EcosystemPart | None:

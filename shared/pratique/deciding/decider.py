@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -23,7 +23,9 @@ from pratique.storage.decisions import DecisionRow, NewDecision, record_decision
 from pratique.storage.evidence import Evidence, FindingCache, load_evidence
 from pratique.storage.inventories import load_inventory_digests
 from pratique.storage.policies import record_policy
+from pratique.storage.suppressing import load_statements
 from pratique.storage.tags import load_tags_of
+from pratique.vex.trust import NOBODY, VexTrust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +56,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decider:
-    """Judges and decides by one policy document."""
+    """Judges and decides by one policy document; `vex` says whose statements take findings out of consideration."""
 
     document: PolicyDocument
+    vex: VexTrust = NOBODY
 
     async def judge(self, session: AsyncSession, cases: Sequence[Case], *, cache: FindingCache | None = None) -> tuple[Judgement, ...]:
         """Judge images by what is stored now, in the order given."""
@@ -65,9 +68,14 @@ class Decider:
         evidence = await load_evidence(
             session, (case.digest for case in cases), cache=cache, with_places=self._needs_places or cache is None
         )
-        return tuple(
-            self._judge(case, tags.get((case.repository_id, str(case.digest)), ()), evidence[str(case.digest)], now) for case in cases
-        )
+        said = await load_statements(session, (case.digest for case in cases), self.vex)
+        judgements = []
+        for case in cases:
+            digest = str(case.digest)
+            subject = _subject_of(case, tags.get((case.repository_id, digest), ()))
+            standing = said[digest].apply(evidence[digest].findings, subject).findings
+            judgements.append(self._judge(case, subject, replace(evidence[digest], findings=tuple(standing)), now))
+        return tuple(judgements)
 
     async def adopt(self, session: AsyncSession, judgements: Sequence[Judgement]) -> tuple[DecisionRow, ...]:
         """Record decisions, planned actions and audit lines in the caller's transaction. A scan that has a decision of this revision keeps it."""
@@ -88,9 +96,7 @@ class Decider:
         """Whether any waiver looks at paths."""
         return any(waiver.path is not None for policy in self.document.policies for waiver in policy.waivers)
 
-    def _judge(self, case: Case, pointing: Iterable[str], evidence: Evidence, now: dt.datetime) -> Judgement:
-        tags = {*pointing, *([case.tag] if case.tag else [])} - {quarantine_mark(case.digest)}
-        subject = Subject(host=case.host, repository=case.repository, tags=tuple(sorted(tags)), digest=case.digest)
+    def _judge(self, case: Case, subject: Subject, evidence: Evidence, now: dt.datetime) -> Judgement:
         policy = select_policy(self.document, host=subject.host, repository=subject.repository, tags=subject.tags)
         verdict = evaluate(policy, evidence.findings, evidence.coverage, subject, now)
         return Judgement(case=case, subject=subject, policy=policy, evidence=evidence, verdict=verdict)
@@ -101,6 +107,11 @@ class Decider:
         promoted = promotions.get((judged.case.repository_id, str(judged.case.digest)), ())  # by a policy that may be another one by now
         copies = sorted({*today, *promoted} - {judged.subject.repository})
         return plan(judged.policy, judged.verdict.status, judged.subject, withdraws=withdraws, copies=copies)
+
+
+def _subject_of(case: Case, pointing: Iterable[str]) -> Subject:
+    tags = {*pointing, *([case.tag] if case.tag else [])} - {quarantine_mark(case.digest)}
+    return Subject(host=case.host, repository=case.repository, tags=tuple(sorted(tags)), digest=case.digest)
 
 
 def _new_decision(judged: Judgement, inventory_digest: str | None) -> NewDecision:

@@ -10,7 +10,7 @@ import pytest
 from pratique.advisories.compiler import compile_database
 from pratique.advisories.database import AdvisoryDatabase
 from pratique.advisories.delta import compare_databases
-from pratique.advisories.ecosystem_parts import EcosystemPart, parts_of
+from pratique.advisories.ecosystem_parts import EcosystemPart, parts_of, wholes_of
 from pratique.advisories.versions import base_ecosystem
 from pratique.findings import Finding
 from pratique.inventory.package import Package
@@ -78,6 +78,19 @@ def test_a_part_is_found_by_the_hash_that_its_package_has(ecosystem: str) -> Non
     """A change in a part must lead to the packages: their hash knows the ecosystem without release only."""
     assert {base_ecosystem(part) for part in names(ecosystem)} <= {base_ecosystem(ecosystem)}
     assert {hash_matching(part, "openssl") for part in names(ecosystem)} <= {hash_matching(ecosystem, "openssl")}
+
+
+@pytest.mark.parametrize("ecosystem", [*KNOWN, "Red Hat:enterprise_linux:10", "SUSE:Linux Enterprise Server for SAP Applications 12 SP5"])
+def test_the_packages_that_a_part_speaks_about_are_found_from_its_name(ecosystem: str) -> None:
+    """An ecosystem that comes or goes leads to the packages that have to be matched again."""
+    assert all(ecosystem in wholes_of(name) for name in names(ecosystem))
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_part_leads_to_few_other_packages(name: str) -> None:
+    assert name in wholes_of(name)
+    assert len(wholes_of(name)) <= 3
+    assert {base_ecosystem(whole) for whole in wholes_of(name)} == {base_ecosystem(name)}
 
 
 def test_what_has_to_be_paid_for_is_an_offer() -> None:

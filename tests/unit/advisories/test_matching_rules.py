@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from pratique.advisories.advisory import Affected, Event, EventKind, FixState
 from pratique.advisories.compiler import compile_database
 from pratique.advisories.database import AdvisoryDatabase
+from pratique.advisories.delta import compare_databases
 from pratique.advisories.ecosystem_parts import parts_of
 from pratique.advisories.publishers import own_prefixes
 from pratique.advisories.ratings import MAX_RATINGS, decode_ratings, encode_ratings, order_ratings
@@ -18,7 +21,10 @@ from pratique.advisories.statements import CLEARED, Affection, StatementSet, eva
 from pratique.advisories.versions import SCHEMES, sort_key
 from pratique.errors import InvalidAdvisory
 from pratique.findings import Rating, Severity
-from pratique.inventory.package import Package
+from pratique.inventory.coverage import Coverage
+from pratique.inventory.package import InstalledPackage, Package
+from pratique_services.cli.judging import Judge
+from pratique_services.cli.target_inventory import TargetInventory
 from tests.support.osv_mirror import make_affected, make_record, write_mirror
 
 CVE = "CVE-2024-0001"
@@ -105,11 +111,22 @@ def test_what_is_cleared_in_another_release_or_of_another_package_is_not_cleared
 
 
 def test_a_package_that_the_vendor_cleared_clears_no_language_package(tmp_path: Path) -> None:
-    """Language packages that an OS package owns are never asked about (their callers leave out what is `owned_by` one); others answer for themselves."""
+    """Those that it owns are not asked about at all; others answer for themselves."""
     vendor = {"debian-tracker": tracker(CVE_2024_0001=NOT_AFFECTED)}
     with open_database(tmp_path, vendor, npm=[ghsa("GHSA-1", name="openssl")], Debian=[dsa(CVE)]) as database:
         result = database.match_all([OPENSSL, Package(type="npm", name="openssl", version="1.0.0", ecosystem="npm")])
         assert [[finding.id for finding in findings] for findings in result.findings] == [[], ["GHSA-1"]]
+
+
+def test_a_language_package_that_an_os_package_owns_has_no_findings(tmp_path: Path) -> None:
+    """So whatever the vendor clears needs not be cleared there: the distribution answers, and it alone."""
+    language = Package(type="npm", name="openssl", version="1.0.0", ecosystem="npm")
+    owned = InstalledPackage(package=language, paths=("usr/share/a",), layer=None, owned_by=OPENSSL.purl)
+    options = argparse.Namespace(target="dir:/x", policy=None, fail_on=None, fixable_only=False)
+    with open_database(tmp_path, npm=[ghsa("GHSA-1", name="openssl")]) as database:
+        for one, findings in ((owned, []), (replace(owned, owned_by=None), ["GHSA-1"])):
+            found = TargetInventory(digest=None, platform=None, distributions=(), packages=(one,), coverage=Coverage(items=()))
+            assert [finding.id for finding in Judge(options, database, None).report(found).findings] == findings
 
 
 RHEL = "Red Hat:enterprise_linux:9"
@@ -210,6 +227,15 @@ def test_records_of_one_group_keep_all_their_ratings(tmp_path: Path) -> None:
             ("CVSS:2.0 of PYSEC-1", Severity.MEDIUM, V2),
             ("GHSA-1", Severity.CRITICAL, ""),
         ]
+
+
+def test_another_record_s_rating_of_the_same_cve_is_part_of_what_is_said(tmp_path: Path) -> None:
+    """Whoever keeps matches has to match again when it changes."""
+    for folder, word in (("old", "LOW"), ("new", "HIGH")):
+        (tmp_path / folder).mkdir()
+        open_database(tmp_path / folder, npm=[ghsa("GHSA-1", word=word)], Debian=[dsa(CVE)]).close()
+    delta = compare_databases(tmp_path / "old" / "a.db", tmp_path / "new" / "a.db")
+    assert delta.packages == {("Debian:12", "openssl"), ("npm", "other")}
 
 
 def _rating(source: str, severity: Severity) -> Rating:

@@ -48,7 +48,7 @@ REGISTERED: tuple[AnalyzerId, ...] = (
     AnalyzerId(name="node", version=2),
     AnalyzerId(name="ocaml", version=1),
     AnalyzerId(name="opkg", version=1),
-    AnalyzerId(name="os-release", version=2),
+    AnalyzerId(name="os-release", version=3),
     AnalyzerId(name="pacman", version=1),
     AnalyzerId(name="perl", version=1),
     AnalyzerId(name="php-composer", version=1),
