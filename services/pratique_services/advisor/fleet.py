@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.advisories.database import AdvisoryDatabase
 from pratique.advisories.delta import Delta, compare_databases
+from pratique.advisories.ecosystem_parts import wholes_of
 from pratique.advisories.matching import match_singly
 from pratique.deciding.decider import Decider
 from pratique.deciding.relevance import relevance_of
@@ -108,7 +109,7 @@ class Fleet:
         if delta is None:
             await unplace_packages(session)
         else:
-            await unplace_packages(session, delta.ecosystems)
+            await unplace_packages(session, {whole for name in delta.ecosystems for whole in wholes_of(name)})
             packages = await load_packages_named(session, delta.packages)
             report = await self._match(session, new, packages, position)
             changes += [_exploited(change, known, exploits) for change in report.changes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,16 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from pratique.advisories.coverage import matching_coverage
 from pratique.advisories.database import AdvisoryDatabase
 from pratique.deciding.decider import Case, Decider, Judgement
+from pratique.deciding.glance import Glance
 from pratique.deciding.relevance import NEWS_OF_CRITICALS
 from pratique.findings import Severity
 from pratique.messages import DecisionRecorded
 from pratique.oci.digest import Digest
 from pratique.policy.evaluate import standing_findings
+from pratique.policy.verdict import VerdictStatus
+from pratique.runtime.concurrency import run_together
 from pratique.storage.advisory_state import StateRow, hold_state
 from pratique.storage.coverages import record_section
 from pratique.storage.decisions import DecisionRow
 from pratique.storage.engine import Database
-from pratique.storage.evidence import FindingCache
+from pratique.storage.holdings import Holding, PackageFindings, load_holdings
 from pratique.storage.match_changes import ChangeKind
 from pratique.storage.members import load_members_of
 from pratique.storage.notifications import load_claimed
@@ -36,10 +39,11 @@ from pratique.storage.rejudgements import (
     load_changed_packages,
     load_events,
 )
+from pratique.vex.trust import NOBODY
 
-_IMAGES_A_PIECE = 500
+_IMAGES_A_PIECE = 250
 _TOLD_CHANGES = 20  # in a decision's cause: the rest is counted
-_MAX_CACHED = 100_000  # packages with their findings, some 2 KB each
+_MAX_KNOWN = 100_000  # packages with their findings, some 2 KB each
 _MATCHING = "matching"
 
 
@@ -59,11 +63,17 @@ class Rejudge:
     decider: Decider
     advisories: AdvisoryDatabase
     wake: Callable[[], None]
-    cache: FindingCache = field(default_factory=FindingCache)
+    glance: Glance = field(default_factory=lambda: Glance(known=PackageFindings()))
     events: dict[int, Mapping[int, Sequence[EventRow]]] = field(default_factory=dict)
 
     async def run(self) -> Rejudged:
         """Judge until nothing is ordered, or the fleet is at another database."""
+        # PostgreSQL answers one loop while the other one judges; SQLite takes one writer at a time.
+        loops = [self._run() for _ in range(1 if self.database.is_sqlite else 2)]
+        found = await run_together(loops)
+        return Rejudged(judged=sum(each.judged for each in found), decided=sum(each.decided for each in found))
+
+    async def _run(self) -> Rejudged:
         judged = decided = 0
         while True:
             async with self.database.transaction() as session:
@@ -73,8 +83,8 @@ class Rejudge:
             if found.decided:
                 self.wake()
             judged, decided = judged + found.judged, decided + found.decided
-            if len(self.cache.by_package) > _MAX_CACHED:
-                self.cache = FindingCache()
+            if len(self.glance.known.by_package) > _MAX_KNOWN:
+                self.glance = Glance(known=PackageFindings())
 
     async def _judge_piece(self, session: AsyncSession) -> Rejudged | None:
         state = await hold_state(session)
@@ -87,17 +97,52 @@ class Rejudge:
         await self._cover_anew(session, {number for image in images if image.is_covered_anew for number in members[image.digest]})
         events = await self._load_events_of(session, images, members)
         cases = [_as_case(image, events[image.key], state) for image in images]
-        judgements = await self.decider.judge(session, cases, cache=self.cache)
-        news = await _find_news(session, judgements, [events[image.key] for image in images])
-        wanted = [
-            judged
-            for image, judged, is_news in zip(images, judgements, news, strict=True)
-            if is_news or str(judged.verdict.status) != image.status
-        ]
+        wanted = await self._find_overturned(session, images, cases, events)
         decisions = await self.decider.adopt(session, wanted) if wanted else ()
         await enqueue_all(session, (_announce(decision) for decision in decisions))
         await finish_rejudgements(session, (image.key for image in images))
         return Rejudged(judged=len(images), decided=len(decisions))
+
+    async def _find_overturned(
+        self,
+        session: AsyncSession,
+        images: Sequence[RejudgedImage],
+        cases: Sequence[Case],
+        events: Mapping[tuple[int, str], Sequence[EventRow]],
+    ) -> list[Judgement]:
+        """Judge those of which a glance does not tell that the verdict stays and nothing is news; answer where it does not stay, or something is."""
+        glance = self.glance  # the other loop may begin another one
+        holdings = await load_holdings(session, (case.digest for case in cases), glance.known)
+        news = await _find_news(session, cases, [events[image.key] for image in images])
+        statuses = await self._glance(session, cases, holdings, glance)
+        doubtful = [
+            (image, case, is_new)
+            for image, case, is_new, status in zip(images, cases, news, statuses, strict=True)
+            if is_new or status is None or str(status) != image.status
+        ]
+        if self.decider.needs_places:
+            judgements = await self.decider.judge(session, [case for _, case, _ in doubtful])
+        else:
+            evidence = {str(case.digest): holdings[str(case.digest)].evidence(glance.known) for _, case, _ in doubtful}
+            judgements = await self.decider.judge_by(session, [case for _, case, _ in doubtful], evidence)
+        return [
+            judged
+            for (image, _, is_new), judged in zip(doubtful, judgements, strict=True)
+            if str(judged.verdict.status) != image.status or (is_new and _has_news(judged, events[image.key]))
+        ]
+
+    async def _glance(
+        self, session: AsyncSession, cases: Sequence[Case], holdings: Mapping[str, Holding], glance: Glance
+    ) -> list[VerdictStatus | None]:
+        if self.decider.vex != NOBODY:  # what somebody's statements take away is told by a judgement only
+            return [None] * len(cases)
+        now = dt.datetime.now(dt.UTC)
+        subjects = await self.decider.load_subjects(session, cases)
+        policies = [self.decider.policy_for(subject) for subject in subjects]
+        return [
+            glance.status_of(policy, holdings[str(case.digest)], subject, now)
+            for case, policy, subject in zip(cases, policies, subjects, strict=True)
+        ]
 
     async def _cover_anew(self, session: AsyncSession, image_ids: Iterable[int]) -> None:
         """Record what matching covers of images: their packages' ecosystems are covered now, or not any more, or a version can be compared since."""
@@ -148,29 +193,26 @@ def _as_case(image: RejudgedImage, events: Sequence[EventRow], state: StateRow) 
     )
 
 
-async def _find_news(session: AsyncSession, judgements: Sequence[Judgement], events: Sequence[Sequence[EventRow]]) -> list[bool]:
+async def _find_news(session: AsyncSession, cases: Sequence[Case], events: Sequence[Sequence[EventRow]]) -> list[bool]:
     """Tell of each image whether something happened in it that its repository was not told of."""
-    now = dt.datetime.now(dt.UTC)
-    keys = [set(_news_of(judged, happened, now)) for judged, happened in zip(judgements, events, strict=True)]
-    lines = [f"{judged.case.host}/{judged.case.repository}" for judged in judgements]
+    keys = [{key for event in happened if (key := _key_of(event))} for happened in events]
+    lines = [f"{case.host}/{case.repository}" for case in cases]
     claimed = await load_claimed(session, ((line, key) for line, of_image in zip(lines, keys, strict=True) for key in of_image))
     return [any((line, key) not in claimed for key in of_image) for line, of_image in zip(lines, keys, strict=True)]
 
 
-def _news_of(judged: Judgement, events: Sequence[EventRow], now: dt.datetime) -> Iterator[str]:
-    """The keys by which chat is told once: new criticals, and what is known to be exploited, unless a waiver covers it."""
-    happened = {(event.advisory, event.kind) for event in events}
-    names = {advisory for advisory, _ in happened}
-    new = {advisory for advisory, kind in happened if kind in NEWS_OF_CRITICALS}
-    exploited = {advisory for advisory, kind in happened if kind in {ChangeKind.EXPLOITED, ChangeKind.APPEARED}}
+def _key_of(event: EventRow) -> str:
+    """The key by which chat tells of it once; empty where it does not."""
+    if event.kind == ChangeKind.EXPLOITED:
+        return f"exploited:{event.cve}"
+    return event.cve if event.kind in NEWS_OF_CRITICALS and event.severity == Severity.CRITICAL else ""
+
+
+def _has_news(judged: Judgement, events: Sequence[EventRow]) -> bool:
+    """Tell whether what happened stands, where a tag points to the image: a waiver may cover it."""
+    names = {event.advisory for event in events if _key_of(event)}
     concerned = [finding for finding in judged.evidence.findings if finding.id in names]
-    if not concerned or not judged.subject.tags:
-        return
-    for finding in standing_findings(judged.policy, concerned, judged.subject, now):
-        if finding.id in new and finding.severity is Severity.CRITICAL:
-            yield finding.cve
-        if finding.id in exploited and finding.exploited_since is not None:
-            yield f"exploited:{finding.cve}"
+    return bool(judged.subject.tags) and bool(standing_findings(judged.policy, concerned, judged.subject, dt.datetime.now(dt.UTC)))
 
 
 def _announce(decision: DecisionRow) -> DecisionRecorded:

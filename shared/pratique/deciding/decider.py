@@ -20,7 +20,7 @@ from pratique.policy.verdict import Verdict
 from pratique.storage.actions import load_promotions, plan_actions_of
 from pratique.storage.audit import NewAudit, record_audits
 from pratique.storage.decisions import DecisionRow, NewDecision, record_decisions
-from pratique.storage.evidence import Evidence, FindingCache, load_evidence
+from pratique.storage.evidence import Evidence, load_evidence
 from pratique.storage.inventories import load_inventory_digests
 from pratique.storage.policies import record_policy
 from pratique.storage.suppressing import load_statements
@@ -61,21 +61,29 @@ class Decider:
     document: PolicyDocument
     vex: VexTrust = NOBODY
 
-    async def judge(self, session: AsyncSession, cases: Sequence[Case], *, cache: FindingCache | None = None) -> tuple[Judgement, ...]:
+    async def judge(self, session: AsyncSession, cases: Sequence[Case]) -> tuple[Judgement, ...]:
         """Judge images by what is stored now, in the order given."""
+        return await self.judge_by(session, cases, await load_evidence(session, (case.digest for case in cases)))
+
+    async def judge_by(self, session: AsyncSession, cases: Sequence[Case], evidence: Mapping[str, Evidence]) -> tuple[Judgement, ...]:
+        """Judge images by evidence that is at hand, by digest; VEX is applied to it here."""
         now = dt.datetime.now(dt.UTC)
-        tags = await load_tags_of(session, ((case.repository_id, str(case.digest)) for case in cases))
-        evidence = await load_evidence(
-            session, (case.digest for case in cases), cache=cache, with_places=self._needs_places or cache is None
-        )
         said = await load_statements(session, (case.digest for case in cases), self.vex)
         judgements = []
-        for case in cases:
+        for case, subject in zip(cases, await self.load_subjects(session, cases), strict=True):
             digest = str(case.digest)
-            subject = _subject_of(case, tags.get((case.repository_id, digest), ()))
             standing = said[digest].apply(evidence[digest].findings, subject).findings
             judgements.append(self._judge(case, subject, replace(evidence[digest], findings=tuple(standing)), now))
         return tuple(judgements)
+
+    async def load_subjects(self, session: AsyncSession, cases: Sequence[Case]) -> tuple[Subject, ...]:
+        """Load what policies and waivers see of images: where they are, and under which tags now."""
+        tags = await load_tags_of(session, ((case.repository_id, str(case.digest)) for case in cases))
+        return tuple(_subject_of(case, tags.get((case.repository_id, str(case.digest)), ())) for case in cases)
+
+    def policy_for(self, subject: Subject) -> Policy | None:
+        """The policy that an image is judged by; None where none is for it."""
+        return select_policy(self.document, host=subject.host, repository=subject.repository, tags=subject.tags)
 
     async def adopt(self, session: AsyncSession, judgements: Sequence[Judgement]) -> tuple[DecisionRow, ...]:
         """Record decisions, planned actions and audit lines in the caller's transaction. A scan that has a decision of this revision keeps it."""
@@ -92,12 +100,12 @@ class Decider:
         return decisions
 
     @property
-    def _needs_places(self) -> bool:
+    def needs_places(self) -> bool:
         """Whether any waiver looks at paths."""
         return any(waiver.path is not None for policy in self.document.policies for waiver in policy.waivers)
 
     def _judge(self, case: Case, subject: Subject, evidence: Evidence, now: dt.datetime) -> Judgement:
-        policy = select_policy(self.document, host=subject.host, repository=subject.repository, tags=subject.tags)
+        policy = self.policy_for(subject)
         verdict = evaluate(policy, evidence.findings, evidence.coverage, subject, now)
         return Judgement(case=case, subject=subject, policy=policy, evidence=evidence, verdict=verdict)
 

@@ -92,6 +92,8 @@ def _apply_waivers(waivers: Sequence[Waiver], findings: tuple[Finding, ...], sub
     for waiver in waivers:
         if waiver.covers_image(subject):
             by_id[waiver.id].append(waiver)
+    if not by_id:  # most images have none, and many findings
+        return _Sorted(standing=findings, waived=(), active=(), expired=())
     standing: list[Finding] = []
     waived: list[Finding] = []
     at_work: dict[Waiver, bool] = {}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Text, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.inventory.coverage import Coverage, CoverageItem, FeedState
 from pratique.storage.dialect import upsert
 from pratique.storage.models import CoverageModel
 from pratique.storage.text import in_chunks
+
+_ITEMS = msgspec.json.Decoder(tuple[CoverageItem, ...])
+_FEEDS = msgspec.json.Decoder(tuple[FeedState, ...])
 
 
 async def record_section(session: AsyncSession, image_id: int, section: str, coverage: Coverage) -> None:
@@ -35,17 +39,22 @@ async def load_section(session: AsyncSession, image_id: int, section: str) -> Co
 
 
 async def load_sections_of(session: AsyncSession, image_ids: Iterable[int]) -> Mapping[int, Sequence[Coverage]]:
-    """Load what all stages covered of some images, by image."""
+    """Load what all stages covered of some images, by image. Images of which the same is said share the values."""
     found: dict[int, list[Coverage]] = defaultdict(list)
     for piece in in_chunks(image_ids):
         query = (
-            select(CoverageModel.image_id, CoverageModel.items, CoverageModel.feeds)
+            select(CoverageModel.image_id, cast(CoverageModel.items, Text), cast(CoverageModel.feeds, Text))
             .where(CoverageModel.image_id.in_(piece))
             .order_by(CoverageModel.image_id, CoverageModel.section)
         )
         for image_id, items, feeds in await session.execute(query):
-            found[image_id].append(_read(items, feeds))
+            found[image_id].append(_decode(items, feeds))
     return found
+
+
+@lru_cache(maxsize=512)  # some 10 KB each; thousands of images that were read by the same analyzers say the same
+def _decode(items: str, feeds: str) -> Coverage:
+    return Coverage(items=_ITEMS.decode(items), feeds=_FEEDS.decode(feeds))
 
 
 def _read(items: list[object], feeds: list[object]) -> Coverage:

@@ -1,13 +1,13 @@
-"""What verdicts rest on: the findings and the coverage of images, for one or for many at once."""
+"""What verdicts rest on: the findings and the coverage of images."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.advisories.coverage import NAME as ADVISORIES
@@ -16,8 +16,7 @@ from pratique.findings import Finding
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus, FeedState
 from pratique.storage.advisory_state import UNPLACED, StateRow, load_state
 from pratique.storage.coverages import load_sections_of
-from pratique.storage.exploitations import Exploits, cves_of, load_exploits, with_exploits
-from pratique.storage.match_rows import load_open_findings
+from pratique.storage.exploited_findings import load_exploited_findings
 from pratique.storage.matches import is_to_match
 from pratique.storage.members import Members, load_members_of
 from pratique.storage.models import Image, ImagePackage, Inspection, Layer, PackageAdvisory, PackageModel
@@ -32,72 +31,66 @@ class Evidence:
     coverage: Coverage
 
 
-@dataclass(slots=True, kw_only=True)
-class FindingCache:
-    """Findings of packages without their place in an image: loaded once for all images that share them, within one transaction."""
-
-    by_package: dict[int, Mapping[int, Finding]] = field(default_factory=dict)
-
-    async def load(self, session: AsyncSession, package_ids: Iterable[int]) -> None:
-        """Load what lasts of these packages, and is not here yet."""
-        missing = sorted(set(package_ids) - self.by_package.keys())
-        if not missing:
-            return
-        found = await load_open_findings(session, missing)
-        exploits = await load_exploits(session, (cve for match in found.values() for finding in match.values() for cve in cves_of(finding)))
-        for package_id in missing:
-            self.by_package[package_id] = _exploited(found.get(package_id, {}), exploits)
-
-
-async def load_evidence(
-    session: AsyncSession, digests: Iterable[DigestLike], *, cache: FindingCache | None = None, with_places: bool = True
-) -> Mapping[str, Evidence]:
+async def load_evidence(session: AsyncSession, digests: Iterable[DigestLike]) -> Mapping[str, Evidence]:
     """Load the evidence about each of some images.
 
     Coverage is never complete where an image or child is missing or no image, has no inventory, or has packages that were never matched, or not with the
-    database that the fleet is at: those are items of their own. Without places, findings of packages name no path and no layer, and are shared between images.
+    database that the fleet is at: those are items of their own.
     """
     members = await load_members_of(session, digests)
     image_ids = sorted({number for found in members.values() for number in found.ids})
-    matches = await _load_matches(session, image_ids, cache or FindingCache(), with_places=with_places)
-    inspections = await _load_inspections(session, image_ids)
+    matches = await _load_matches(session, image_ids)
+    inspections = await load_inspections(session, image_ids)
+    coverages = await load_coverages(session, members)
+    return {
+        digest: Evidence(
+            findings=worst_first(finding for number in found.ids for finding in (*matches.get(number, ()), *inspections.get(number, ()))),
+            coverage=coverages[digest],
+        )
+        for digest, found in members.items()
+    }
+
+
+async def load_coverages(session: AsyncSession, members: Mapping[str, Members]) -> Mapping[str, Coverage]:
+    """Load the coverage of each of some images, given by what they stand for, as `load_evidence` tells it."""
+    image_ids = sorted({number for found in members.values() for number in found.ids})
     sections = await load_sections_of(session, image_ids)
     gaps = await _load_gaps(session, image_ids)
     state = await load_state(session)
-    evidence: dict[str, Evidence] = {}
+    joined: dict[tuple[int, ...], Coverage] = {}  # images share most sections
+    coverages: dict[str, Coverage] = {}
     for digest, found in members.items():
-        findings = dict.fromkeys(finding for number in found.ids for finding in (*matches.get(number, ()), *inspections.get(number, ())))
+        parts = [part for number in found.ids for part in sections.get(number, ())]
+        key = tuple(map(id, parts))
+        if key not in joined:
+            joined[key] = _joined(parts, state)
         items = [*_member_gaps(digest, found), *(gap for number in found.ids for gap in gaps.get(number, ()))]
-        coverage = _joined([part for number in found.ids for part in sections.get(number, ())], state)
-        evidence[digest] = Evidence(findings=tuple(sorted(findings, key=_rank)), coverage=coverage.with_items(items))
-    return evidence
+        coverages[digest] = joined[key].with_items(items) if items else joined[key]
+    return coverages
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Each finding once, in the order in which they are told."""
+    return tuple(sorted(dict.fromkeys(findings), key=_rank))
 
 
 def _rank(finding: Finding) -> tuple[int, str, str, str]:
     return -finding.severity, finding.id, finding.package or "", finding.path or ""
 
 
-def _exploited(findings: Mapping[int, Finding], exploits: Exploits) -> Mapping[int, Finding]:
-    return {number: with_exploits(finding, exploits) for number, finding in findings.items()}
-
-
-async def _load_matches(
-    session: AsyncSession, image_ids: Sequence[int], cache: FindingCache, *, with_places: bool
-) -> Mapping[int, Sequence[Finding]]:
+async def _load_matches(session: AsyncSession, image_ids: Sequence[int]) -> Mapping[int, Sequence[Finding]]:
     found: dict[int, list[Finding]] = defaultdict(list)
-    layers = await _load_layers(session, image_ids) if with_places else {}
-    place = (ImagePackage.paths[0].as_string(), ImagePackage.layer_id) if with_places else ()
+    layers = await _load_layers(session, image_ids)
     for piece in in_chunks(image_ids, 200):
         query = (
-            select(ImagePackage.image_id, ImagePackage.package_id, PackageAdvisory.advisory_id, *place)
-            .join(PackageAdvisory, PackageAdvisory.package_id == ImagePackage.package_id)
-            .where(ImagePackage.image_id.in_(piece), ImagePackage.owned_by.is_(None), PackageAdvisory.resolved_at.is_(None))
+            select(ImagePackage.image_id, ImagePackage.package_id, ImagePackage.paths[0].as_string(), ImagePackage.layer_id)
+            .where(ImagePackage.image_id.in_(piece), ImagePackage.owned_by.is_(None))
+            .where(exists().where(PackageAdvisory.package_id == ImagePackage.package_id, PackageAdvisory.resolved_at.is_(None)))
         )
         rows = (await session.execute(query)).all()
-        await cache.load(session, (row[1] for row in rows))
-        for image_id, package_id, advisory_id, *where in rows:
-            finding = cache.by_package[package_id][advisory_id]
-            found[image_id].append(replace(finding, path=where[0], layer=layers.get(where[1])) if where else finding)
+        findings = await load_exploited_findings(session, {row[1] for row in rows})
+        for image_id, package_id, path, layer_id in rows:
+            found[image_id] += (replace(finding, path=path, layer=layers.get(layer_id)) for finding in findings[package_id])
     return found
 
 
@@ -111,7 +104,8 @@ async def _load_layers(session: AsyncSession, image_ids: Sequence[int]) -> Mappi
     return found
 
 
-async def _load_inspections(session: AsyncSession, image_ids: Sequence[int]) -> Mapping[int, Sequence[Finding]]:
+async def load_inspections(session: AsyncSession, image_ids: Sequence[int]) -> Mapping[int, Sequence[Finding]]:
+    """Load the findings of images that are no package's."""
     found: dict[int, list[Finding]] = defaultdict(list)
     for piece in in_chunks(image_ids):
         query = select(Inspection.image_id, Inspection.finding).where(Inspection.image_id.in_(piece))
