@@ -53,26 +53,25 @@ _SCAN, _TRIVY, _FLOOR = "pratique scan sbom:", "trivy sbom, empty database", "fl
 _STATUSES = frozenset({0, 3})  # 3: some records were skipped, some packages are of no known ecosystem
 _PARSE = "import sys, msgspec; msgspec.json.decode(open(sys.argv[1], 'rb').read())"
 _TYPES = {
-    **{
-        "AlmaLinux": "rpm",
-        "Alpine": "apk",
-        "Bitnami": "bitnami",
-        "CRAN": "cran",
-        "Debian": "deb",
-        "Go": "golang",
-        "Hackage": "hackage",
-        "Hex": "hex",
-    },
-    **{
-        "Maven": "maven",
-        "NuGet": "nuget",
-        "Packagist": "composer",
-        "PyPI": "pypi",
-        "Rocky Linux": "rpm",
-        "RubyGems": "gem",
-        "SwiftURL": "swift",
-    },
-    **{"Ubuntu": "deb", "Wolfi": "apk", "crates.io": "cargo", "npm": "npm"},
+    "AlmaLinux": "rpm",
+    "Alpine": "apk",
+    "Bitnami": "bitnami",
+    "CRAN": "cran",
+    "Debian": "deb",
+    "Go": "golang",
+    "Hackage": "hackage",
+    "Hex": "hex",
+    "Maven": "maven",
+    "NuGet": "nuget",
+    "Packagist": "composer",
+    "PyPI": "pypi",
+    "Rocky Linux": "rpm",
+    "RubyGems": "gem",
+    "SwiftURL": "swift",
+    "Ubuntu": "deb",
+    "Wolfi": "apk",
+    "crates.io": "cargo",
+    "npm": "npm",
 }
 
 AnswerT = TypeVar("AnswerT")

@@ -63,6 +63,8 @@ def main() -> None:
     sizes = [int(size) for size in options.images.split(",")]
     measured = [asyncio.run(_measure(size, options.rounds, settings, options.profile)) for size in sizes]
     _print_table([(fleet, results) for fleet, results, _ in measured])
+    for fleet, results, _ in measured:
+        _print_statements(fleet, results[-1])
     scanned = [line for fleet, _, explained in measured for line in _print_plans(fleet, explained)]
     if scanned:
         sys.exit("\n".join(["", "plans that read a large table from beginning to end:", *scanned]))
@@ -140,7 +142,7 @@ def _rows(measured: Sequence[Sequence[Result]]) -> Iterable[tuple[str, list[str]
     yield "  most", [f"{max(one['seconds'] for one in results):.2f}" for results in measured]
     for phase in (COMPARE, MATCH, ORDER, JUDGE, REST):
         yield f"  of it: {phase}", [f"{statistics.median(one['phases'].get(phase, 0) for one in results):.2f}" for results in measured]
-    yield "  waiting for PostgreSQL", [f"{_median(results, 'asked_seconds'):.2f}" for results in measured]
+    yield "  answers of PostgreSQL", [f"{_median(results, 'asked_seconds'):.2f}" for results in measured]
     yield "  processor time, own", [f"{_median(results, 'cpu_seconds'):.2f}" for results in measured]
     yield "peak memory, own, MiB", [f"{max(one['rss'] for one in results) / 1024**2:.0f}" for results in measured]
     titles = {
@@ -157,6 +159,13 @@ def _rows(measured: Sequence[Sequence[Result]]) -> Iterable[tuple[str, list[str]
     for name in _COUNTS:
         yield titles[name], [f"{results[-1][name]:,}" for results in measured]
     yield "ms an image judged", [f"{1000 * _median(results, 'seconds') / max(1, results[-1]['ordered']):.2f}" for results in measured]
+
+
+def _print_statements(fleet: PreparedFleet, result: Result) -> None:
+    """Print what took PostgreSQL longest, with the way there and back."""
+    print(f"\nstatements that took longest at {fleet.size:,} images: seconds, calls")
+    for one in result["statements"]:
+        print(f"{one['seconds']:8.2f}{one['calls']:6}  {one['text'][:150]}")
 
 
 def _median(results: Sequence[Result], name: str) -> float:

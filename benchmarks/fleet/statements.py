@@ -23,6 +23,7 @@ _SEQUENTIAL = re.compile(r"(?:Parallel )?Seq Scan on (\w+)")
 _NODES = re.compile(
     r"(?:->\s+)?((?:Parallel )?(?:Seq|Index Only|Index|Bitmap Heap|Bitmap Index) Scan|Hash Join|Nested Loop|Merge Join|Insert|Update|Delete)(?: using \w+)?(?: on (\w+))?"
 )
+_EXPLAIN = "EXPLAIN "
 _PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 
@@ -57,7 +58,6 @@ class Watch:
     phases: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     phase: str = ""
     asked: float = 0.0
-    _is_explaining: bool = False
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -83,14 +83,14 @@ class Watch:
             self.phase = outer
 
     def _before(self, connection: Connection, _cursor: object, text: str, parameters: Any, context: Any, is_many: bool) -> None:  # noqa: ANN401 - SQLAlchemy's
-        if self._is_explaining:
+        if text.startswith(_EXPLAIN):
             return
         if self.explains:
             self._explain(connection, text, parameters[0] if is_many else parameters)
         context.asked_at = time.perf_counter()
 
     def _after(self, _connection: object, _cursor: object, text: str, _parameters: object, context: Any, _is_many: bool) -> None:  # noqa: ANN401 - SQLAlchemy's
-        if self._is_explaining:
+        if text.startswith(_EXPLAIN):
             return
         seconds = time.perf_counter() - context.asked_at
         one = self._statement(text)
@@ -101,11 +101,7 @@ class Watch:
     def _explain(self, connection: Connection, text: str, parameters: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
         one = self._statement(text)
         if len(one.plans) < _EXPLAINED and text.startswith(_PLANNED):
-            self._is_explaining = True
-            try:
-                one.plans.append([row[0] for row in connection.exec_driver_sql(f"EXPLAIN {text}", parameters)])
-            finally:
-                self._is_explaining = False
+            one.plans.append([row[0] for row in connection.exec_driver_sql(f"{_EXPLAIN}{text}", parameters)])
 
     def _statement(self, text: str) -> Statement:
         short = _NUMBERS.sub("$…", _PAIRS.sub("(…)", _PARAMETERS.sub("$…", " ".join(text.split()))))

@@ -147,7 +147,9 @@ class Site:
         return any(decided == tag and announced is not None for decided, _, announced, _ in self._decisions(repository, digest))
 
     def _decisions(self, repository: str, digest: str) -> list[tuple[Any, ...]]:
-        return self.pratique.rows(_DECISIONS.format(columns="d.tag, v.status, d.announced_at, d.revision", repository=repository, digest=digest))
+        return self.pratique.rows(
+            _DECISIONS.format(columns="d.tag, v.status, d.announced_at, d.revision", repository=repository, digest=digest)
+        )
 
 
 _DECISIONS = """
@@ -246,8 +248,16 @@ def test_a_critical_that_a_feed_gains_overturns_what_was_cleared_until_it_is_wit
         for program in (cosign25, cosign31):
             assert [verifies(program, site, name) for name in cleared[1:]] == [True, True]
         site.pratique.wait_for(lambda: site.moved("team-b/service", "Cleared again"), "the recovery to be told of")
-        assert site.pointed_to("team-a/app", "1.0") is None, "what is in quarantine is let out by people"
         assert len(site.told()) == 2
+
+        # what is in quarantine is let out by people
+        site.wait_for_verdict("team-a/app", app, "pass")
+        assert site.pointed_to("team-a/app", "1.0") is None
+        site.pratique.wait_for(lambda: site.moved("team-a/app:1.1", "stays in quarantine"), "the other recovery to be told of")
+        token = site.pratique.run("tokens", "create", "tests", "--scope", "release").stdout.strip()
+        name = f"{site.registry.host}/team-a/app@{app.digest}"
+        site.pratique.run("release", name, "--server", site.pratique.api, environment={"PRATIQUE_TOKEN": token})
+        site.pratique.wait_for(lambda: site.pointed_to("team-a/app", "1.0") == app.digest, "the tag to be back")
 
 
 @KINDS

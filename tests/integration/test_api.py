@@ -21,9 +21,11 @@ from schemathesis.checks import CHECKS
 from sqlalchemy import text as sql_text
 
 from pratique.messages import ImagePushed, ReleaseRequested, parse_message
+from pratique.policy.verdict import Verdict, VerdictStatus
 from pratique.reports.json import SCHEMA_PATH
+from pratique.storage.actions import load_actions, plan_actions, record_action
 from pratique.storage.audit import load_audit
-from pratique.storage.decisions import load_latest_decision
+from pratique.storage.decisions import NewDecision, load_latest_decision, record_decision
 from pratique.storage.engine import Database
 from pratique.storage.outbox import load_unpublished
 from pratique.storage.scans import load_scan
@@ -364,6 +366,27 @@ async def test_a_release_is_requested_with_its_audit_line_and_its_message(client
     wanted = ReleaseRequested(decision_id=decision.id, correlation_id=decision.correlation_id, requested_by="releaser")
     assert wanted in messages
     assert [(line.verb, line.subject) for line in lines] == [("release_requested", f"{HOST}/team/app@{APP}")]
+
+
+async def test_what_newer_advisories_clear_is_released_by_the_decision_that_put_it_into_quarantine(
+    client: Client, database: Database
+) -> None:
+    async with database.transaction() as session:
+        first = await load_latest_decision(session, HOST, "team/app", digest=APP)
+        assert first is not None
+        cleared = Verdict(status=VerdictStatus.PASS, reasons=(), policy="production", policy_digest=f"sha256:{'9' * 64}")
+        await record_decision(session, NewDecision(scan_id=first.scan_id, image_digest=APP, verdict=cleared, revision=7))
+    await client.log_in("root")
+    assert "Release from quarantine" in await client.page(APP_PAGE)
+    status, document = await client.post("/v1/releases", {"reference": APP_TAG}, token="releaser")
+    assert (status, document["decision_id"]) == (202, first.id)
+
+    async with database.transaction() as session:
+        await plan_actions(session, first.id, [("release", {})])
+        *_, release = await load_actions(session, first.id)
+        await record_action(session, release.id, outcome="done", detail="", attempt=1)
+    assert "Release from quarantine" not in await client.page(APP_PAGE)
+    assert (await client.post("/v1/releases", {"reference": APP_TAG}, token="releaser"))[0] == 409
 
 
 @pytest.mark.parametrize(

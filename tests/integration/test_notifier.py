@@ -268,6 +268,28 @@ async def test_what_vex_takes_away_is_not_told(site: Site, bench: Bench) -> None
     assert len(await bench.rows("SELECT * FROM notification_key")) == 2
 
 
+async def test_of_an_image_that_passes_again_in_quarantine_it_is_said_that_it_is_still_there(bench: Bench, chat: ChatReceiver) -> None:
+    async with open_site(bench, make_settings(channel(chat, events=["recovered"]))) as site:
+        for repository, kinds in (("team-a/app", ("quarantine",)), ("team-a/released", ("quarantine", "release")), ("team-a/stayed", ())):
+            taken = await site.tell(repository, repository, SECOND)
+            for number, kind in enumerate(kinds):
+                await bench.change(
+                    "INSERT INTO action (id, decision_id, kind, key, parameters, outcome, detail, attempts, updated_at)"
+                    " SELECT :id, id, :kind, :kind, '{}', 'done', '', 1, created_at FROM decision WHERE id = :decision",
+                    id=f"{number}{taken.decision_id}",
+                    kind=kind,
+                    decision=taken.decision_id,
+                )
+            await site.rejudge(taken, "pass")
+        await site.settle()
+    told = {
+        name: "stays in quarantine" in message["text"]
+        for message in chat.messages
+        for name in [message["text"].split("/")[2].split(":")[0]]
+    }
+    assert told == {"app": True, "released": False, "stayed": False}
+
+
 async def test_an_image_that_passes_again_is_told_to_who_asked_for_it(bench: Bench, chat: ChatReceiver) -> None:
     other = ChatReceiver()
     settings = make_settings(channel(chat, events=["recovered"]), channel(other, "by-default", events=["new_criticals", "quarantined"]))

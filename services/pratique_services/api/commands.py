@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -15,7 +15,8 @@ from pratique.oci.reference import Reference
 from pratique.runtime.logging import bound_correlation
 from pratique.runtime.settings import Settings
 from pratique.storage.audit import record_audit
-from pratique.storage.decisions import ActionRow, DecisionRow, load_actions, load_latest_decision
+from pratique.storage.decision_history import load_quarantining_decision
+from pratique.storage.decisions import DecisionRow, load_decision, load_latest_decision
 from pratique.storage.engine import Database
 from pratique.storage.intake import request_scan
 from pratique.storage.outbox import enqueue
@@ -70,11 +71,12 @@ class Commands:
         return OrderedScan(scan_id=scan_id, correlation_id=correlation_id)
 
     async def order_release(self, caller: Caller, reference: Reference) -> DecisionRow:
-        """Ask the enforcer to put a quarantined image back. Raises MissingError without a decision, Problem 409 when nothing is in quarantine."""
+        """Ask the enforcer to put a quarantined image back; answer the decision that put it there.
+
+        Raises MissingError without a decision, Problem 409 when nothing is in quarantine.
+        """
         async with self.database.transaction() as session:
-            decision = await _load_decision(session, reference)
-            if not is_releasable(await load_actions(session, decision.id)):
-                raise Problem(409, f"nothing of {reference} is in quarantine")
+            decision = await _load_quarantining(session, reference)
             detail = {"decision_id": decision.id}
             subject = f"{decision.host}/{decision.repository}@{decision.image_digest}"
             await record_audit(
@@ -97,23 +99,17 @@ class Commands:
             raise Problem(422, f"registry {reference.host} is not in the settings of this pratique")
 
 
-def is_releasable(actions: Sequence[ActionRow]) -> bool:
-    """Tell whether a decision put its image into quarantine, and no release has taken it out again."""
-    return has_done(actions, "quarantine") and not has_done(actions, "release")
-
-
-def has_done(actions: Sequence[ActionRow], kind: str) -> bool:
-    """Tell whether an action of a kind was done."""
-    return any(action.kind == kind and action.outcome == "done" for action in actions)
-
-
 def subject_of(reference: Reference) -> str:
     """Name an image as the audit trail does: by digest where it is known."""
     return f"{reference.name}@{reference.digest}" if reference.digest else f"{reference.name}:{reference.tag}"
 
 
-async def _load_decision(session: AsyncSession, reference: Reference) -> DecisionRow:
-    decision = await load_latest_decision(session, reference.host, reference.repository, digest=reference.digest, tag=reference.tag)
-    if decision is None:
+async def _load_quarantining(session: AsyncSession, reference: Reference) -> DecisionRow:
+    latest = await load_latest_decision(session, reference.host, reference.repository, digest=reference.digest, tag=reference.tag)
+    if latest is None:
         raise MissingError(f"there is no decision on {reference}")
+    decision_id = await load_quarantining_decision(session, latest.scan_id)
+    decision = None if decision_id is None else await load_decision(session, decision_id)
+    if decision is None:
+        raise Problem(409, f"nothing of {reference} is in quarantine")
     return decision

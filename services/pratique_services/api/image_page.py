@@ -19,6 +19,7 @@ from pratique.inventory.eol import eol_state
 from pratique.oci.reference import Reference
 from pratique.reports.report import Report
 from pratique.storage.audit import AuditRow, load_audit
+from pratique.storage.decision_history import load_quarantining_decision
 from pratique.storage.decisions import load_previous_digest
 from pratique.storage.images import load_image
 from pratique.storage.queries import StatusView, load_scan_attempts
@@ -26,7 +27,6 @@ from pratique.storage.scans import ScanRow
 from pratique.vex.trust import VexTrust
 from pratique_services.api import views, words
 from pratique_services.api.browsing import Visit, see_other
-from pratique_services.api.commands import is_releasable
 from pratique_services.api.inputs import ImagePageQuery, parse_input, parse_reference
 from pratique_services.api.lookup import load_artifact_kind, load_judged, load_known, load_report
 from pratique_services.api.paging import FindingKey, decode_cursor, finding_key, page_of
@@ -48,6 +48,7 @@ class _Loaded:
     change: Change | None
     attempts: tuple[ScanRow, ...]
     audit: tuple[AuditRow, ...]
+    is_quarantined: bool
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -92,6 +93,7 @@ async def _load(session: AsyncSession, reference: Reference, status: StatusView,
         change=await _load_change(session, status, report, vex) if report else None,
         attempts=attempts or ((status.scan,) if status.scan else ()),
         audit=await load_audit(session, subject=subject, limit=_LINES),
+        is_quarantined=status.decision is not None and await load_quarantining_decision(session, status.decision.scan_id) is not None,
     )
 
 
@@ -134,7 +136,7 @@ async def _describe(visit: Visit, reference: Reference, loaded: _Loaded) -> dict
         "scan_line": words.scan_line,
         "audit": loaded.audit,
         "may_scan": caller.token is not None and caller.may("scan"),
-        "may_release": caller.token is not None and caller.may("release") and is_releasable(status.actions),
+        "may_release": caller.token is not None and caller.may("release") and loaded.is_quarantined,
     }
 
 

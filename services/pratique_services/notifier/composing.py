@@ -21,7 +21,7 @@ from pratique.policy.policy import PolicyDocument, select_policy
 from pratique.policy.subject import Subject as JudgedImage
 from pratique.policy.verdict import VerdictStatus
 from pratique.runtime.settings import ChannelSettings, ChatEvent, Settings
-from pratique.storage.decision_history import load_status_before
+from pratique.storage.decision_history import load_quarantining_decision, load_status_before
 from pratique.storage.decisions import ActionRow, DecisionRow, load_actions
 from pratique.storage.notifications import claim_new_findings, record_notification
 from pratique.storage.suppressing import load_outcome
@@ -49,11 +49,13 @@ class Composer:
         """Record one notification for each channel that wants this decision; answer how many. Repeating it records nothing more."""
         news = await self._news(session, decision)
         actions = await load_actions(session, decision.id)
-        done = tuple(action.detail for action in actions if _is_told(action))
+        done = tuple(dict.fromkeys(action.detail for action in actions if _is_told(action)))  # a promoted copy's are the same
         problems = tuple(f"could not {_WORDS.get(action.kind, action.kind)}: {action.detail}" for action in actions if _is_problem(action))
         events = _events(decision, news, {action.kind for action in actions if action.outcome == "done"})
         if problems:
             events |= {"quarantined", "held"}  # an image that should be out of the way may not be: for those who hear of such
+        if decision.verdict.status is VerdictStatus.PASS and await load_quarantining_decision(session, decision.scan_id) is not None:
+            problems = (*problems, "the image stays in quarantine until it is released (`pratique release`)")
         message = compose_message(replace(self._subject(decision, done), problems=problems), decision.verdict, news)
         wanted = [channel for channel in self.settings.channels if _wants(channel, decision, events)]
         for channel in wanted:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -114,26 +115,27 @@ def _listed_key(ecosystem: str, version: str) -> SortKey | None:
         return None
 
 
-def evaluate_affected(entries: Sequence[Affected]) -> tuple[AffectedVersions, int]:
+def evaluate_affected(entries: Sequence[Affected]) -> tuple[AffectedVersions, tuple[Interval, ...]]:
     """Join all that one advisory says about one package, given as entries of one ecosystem and release.
 
-    Answers the number of ranges left out because a bound of theirs is no version there. Raises InvalidAdvisory for more points than MAX_POINTS.
+    Answers, too, an interval for each range that is left out because a bound of its is no version there: what it may hold, for all that can be read of it. Raises
+    InvalidAdvisory for more points than MAX_POINTS.
     """
     ecosystem = entries[0].ecosystem
     if sum(len(entry.versions) + sum(map(len, entry.ranges)) for entry in entries) > MAX_POINTS:
         raise InvalidAdvisory(f"more than {MAX_POINTS} events and versions for {entries[0].name}")
     intervals: list[Interval] = []
+    doubtful: list[Interval] = []
     fixes: set[str] = set()
-    unreadable = 0
     for events in (events for entry in entries for events in entry.ranges):
         try:
             intervals += _intervals(ecosystem, events)
         except InvalidVersion:
-            unreadable += 1
+            doubtful.append(_hull(ecosystem, events))
         else:
             fixes.update(event.version for event in events if event.kind is EventKind.FIXED)
     listed = dict.fromkeys(version for entry in entries for version in entry.versions)
-    return _joined(ecosystem, tuple(dict.fromkeys(intervals)), listed, fixes), unreadable
+    return _joined(ecosystem, tuple(dict.fromkeys(intervals)), listed, fixes), tuple(doubtful)
 
 
 def _joined(ecosystem: str, intervals: tuple[Interval, ...], listed: Iterable[str], fixes: Iterable[str]) -> AffectedVersions:
@@ -168,6 +170,24 @@ def _intervals(ecosystem: str, events: Sequence[Event]) -> list[Interval]:
         found.append(Interval(low=low.version, high=None))
     cut = (_cut(ecosystem, interval, limit) for interval in found)
     return [_open_below(interval) for interval in cut if not _is_empty(ecosystem, interval)]
+
+
+def _hull(ecosystem: str, events: Sequence[Event]) -> Interval:
+    """What a range may hold of which not every bound can be read: from its lowest beginning to its highest end; open where one of these cannot be read or is missing.
+
+    Publishers state beginnings and ends in pairs. Limits, which only take away, are passed over.
+    """
+    starts = [event.version for event in events if event.kind is EventKind.INTRODUCED]
+    ends = [event for event in events if event.kind in {EventKind.FIXED, EventKind.LAST_AFFECTED}]
+    low = min(starts, key=partial(sort_key, ecosystem)) if starts and all(_is_version(ecosystem, version) for version in starts) else None
+    if len(ends) < len(starts) or not ends or not all(_is_version(ecosystem, event.version) for event in ends):
+        return Interval(low=low, high=None)
+    high = max(ends, key=lambda event: sort_key(ecosystem, event.version))
+    return Interval(low=low, high=high.version, closed=high.kind is EventKind.LAST_AFFECTED)
+
+
+def _is_version(ecosystem: str, version: str) -> bool:
+    return _listed_key(ecosystem, version) is not None
 
 
 def _event_key(ecosystem: str, event: Event) -> tuple[SortKey, ...]:

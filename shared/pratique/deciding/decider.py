@@ -63,17 +63,20 @@ class Decider:
 
     async def judge(self, session: AsyncSession, cases: Sequence[Case]) -> tuple[Judgement, ...]:
         """Judge images by what is stored now, in the order given."""
-        return await self.judge_by(session, cases, await load_evidence(session, (case.digest for case in cases)))
+        evidence = await load_evidence(session, (case.digest for case in cases))
+        return await self.judge_by(session, list(zip(cases, await self.load_subjects(session, cases), strict=True)), evidence)
 
-    async def judge_by(self, session: AsyncSession, cases: Sequence[Case], evidence: Mapping[str, Evidence]) -> tuple[Judgement, ...]:
+    async def judge_by(
+        self, session: AsyncSession, cases: Sequence[tuple[Case, Subject]], evidence: Mapping[str, Evidence]
+    ) -> tuple[Judgement, ...]:
         """Judge images by evidence that is at hand, by digest; VEX is applied to it here."""
         now = dt.datetime.now(dt.UTC)
-        said = await load_statements(session, (case.digest for case in cases), self.vex)
+        said = await load_statements(session, (case.digest for case, _ in cases), self.vex)
         judgements = []
-        for case, subject in zip(cases, await self.load_subjects(session, cases), strict=True):
-            digest = str(case.digest)
-            standing = said[digest].apply(evidence[digest].findings, subject).findings
-            judgements.append(self._judge(case, subject, replace(evidence[digest], findings=tuple(standing)), now))
+        for case, subject in cases:
+            found = evidence[str(case.digest)]
+            standing = said[str(case.digest)].apply(found.findings, subject).findings
+            judgements.append(self._judge(case, subject, replace(found, findings=tuple(standing)), now))
         return tuple(judgements)
 
     async def load_subjects(self, session: AsyncSession, cases: Sequence[Case]) -> tuple[Subject, ...]:

@@ -18,11 +18,14 @@ from pratique.storage.holdings import Holding, PackageFindings
 
 @dataclass(slots=True, kw_only=True)
 class Glance:
-    """Glances at many images that share packages and coverage: what those do to a verdict is worked out once a policy."""
+    """Glances at many images that share packages and coverage: what those do to a verdict is worked out once a policy.
+
+    Policies and coverages are told apart by what they are in memory, which is why coverages are kept: comparing them takes longer than all the rest.
+    """
 
     known: PackageFindings
-    packages: dict[tuple[str, int], VerdictStatus] = field(default_factory=dict)
-    coverages: dict[tuple[str, int], tuple[Coverage, VerdictStatus]] = field(default_factory=dict)
+    packages: dict[tuple[int, int], VerdictStatus] = field(default_factory=dict)
+    coverages: dict[tuple[int, int], tuple[Policy, Coverage, VerdictStatus]] = field(default_factory=dict)
 
     def status_of(self, policy: Policy | None, holding: Holding, subject: Subject, now: dt.datetime) -> VerdictStatus | None:
         """The status that a judgement would come to; None where waivers are for this image, so that only a judgement can tell."""
@@ -36,17 +39,17 @@ class Glance:
         return _worst(effects)
 
     def _effect_of_package(self, policy: Policy, number: int) -> VerdictStatus:
-        key = (policy.digest, number)
+        key = (id(policy), number)
         if key not in self.packages:
             self.packages[key] = _worst(effect_of(policy.rules, finding) for finding in self.known.by_package[number])
         return self.packages[key]
 
     def _effect_of_coverage(self, policy: Policy, coverage: Coverage, subject: Subject, now: dt.datetime) -> VerdictStatus:
-        key = (policy.digest, id(coverage))  # kept below, so that no other one gets its place
+        key = (id(policy), id(coverage))
         if key not in self.coverages:
             no_findings: tuple[Finding, ...] = ()
-            self.coverages[key] = (coverage, evaluate(policy, no_findings, coverage, subject, now).status)
-        return self.coverages[key][1]
+            self.coverages[key] = (policy, coverage, evaluate(policy, no_findings, coverage, subject, now).status)
+        return self.coverages[key][2]
 
 
 def _worst(statuses: Iterable[VerdictStatus]) -> VerdictStatus:

@@ -1,4 +1,4 @@
-"""What stood before a decision."""
+"""What stood before a decision, and what of it still holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.policy.verdict import VerdictStatus
 from pratique.storage.decisions import DecisionRow
-from pratique.storage.models import DecisionModel, VerdictModel
+from pratique.storage.models import ActionModel, DecisionModel, VerdictModel
 
 
 async def load_status_before(session: AsyncSession, decision: DecisionRow) -> VerdictStatus | None:
@@ -25,3 +25,19 @@ async def load_status_before(session: AsyncSession, decision: DecisionRow) -> Ve
     )
     status = (await session.execute(query)).scalar_one_or_none()
     return None if status is None else VerdictStatus(status)
+
+
+async def load_quarantining_decision(session: AsyncSession, scan_id: str) -> str | None:
+    """Load the id of the newest decision on a scan that put the image into quarantine, if no release has taken it out again; None where it is not there.
+
+    It is not always the last one: what newer advisories clear stays in quarantine until people let it out.
+    """
+    query = (
+        select(ActionModel.decision_id, ActionModel.kind)
+        .join(DecisionModel, DecisionModel.id == ActionModel.decision_id)
+        .where(DecisionModel.scan_id == scan_id, ActionModel.kind.in_(("quarantine", "release")), ActionModel.outcome == "done")
+        .order_by(DecisionModel.revision.desc(), ActionModel.id.desc())
+        .limit(1)
+    )
+    last = (await session.execute(query)).one_or_none()
+    return last.decision_id if last is not None and last.kind == "quarantine" else None

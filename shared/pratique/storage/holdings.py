@@ -33,8 +33,9 @@ class PackageFindings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """What an image, or an index with its images, holds: packages that have findings, findings that are no package's, and the coverage of all stages."""
+    """What an image, or an index with its images (`image_ids`), holds: packages that have findings, findings that are no package's, and the coverage of all stages."""
 
+    image_ids: tuple[int, ...]
     package_ids: tuple[int, ...]
     inspections: tuple[Finding, ...]
     coverage: Coverage
@@ -55,6 +56,7 @@ async def load_holdings(session: AsyncSession, digests: Iterable[DigestLike], kn
     coverages = await load_coverages(session, members)
     return {
         digest: Holding(
+            image_ids=found.ids,
             package_ids=tuple(dict.fromkeys(package for number in found.ids for package in packages.get(number, ()))),
             inspections=tuple(finding for number in found.ids for finding in inspections.get(number, ())),
             coverage=coverages[digest],

@@ -181,18 +181,17 @@ async def load_events(session: AsyncSession, position: int) -> Mapping[int, Sequ
     return found
 
 
-async def load_changed_packages(session: AsyncSession, image_ids: Iterable[int], position: int) -> Mapping[int, Sequence[int]]:
-    """Load which packages with events at a position are in which of some images, by image."""
+async def load_packages_inside(session: AsyncSession, image_ids: Iterable[int], package_ids: Iterable[int]) -> Mapping[int, Sequence[int]]:
+    """Load which of some packages are in which of some images, by image."""
     found: dict[int, list[int]] = {}
-    for piece in in_chunks(sorted(image_ids), 500):
-        query = (
-            select(ImagePackage.image_id, ImagePackage.package_id)
-            .join(MatchEvent, and_(MatchEvent.package_id == ImagePackage.package_id, MatchEvent.position == position))
-            .where(ImagePackage.image_id.in_(piece), ImagePackage.owned_by.is_(None))
-            .distinct()
-        )
-        for image_id, package_id in await session.execute(query):
-            found.setdefault(image_id, []).append(package_id)
+    wanted = list(in_chunks(sorted(package_ids), 5000))
+    for images in in_chunks(sorted(image_ids), 500):
+        for packages in wanted:
+            query = select(ImagePackage.image_id, ImagePackage.package_id).where(
+                ImagePackage.image_id.in_(images), ImagePackage.package_id.in_(packages), ImagePackage.owned_by.is_(None)
+            )
+            for image_id, package_id in await session.execute(query):
+                found.setdefault(image_id, []).append(package_id)
     return found
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.storage.dialect import insert_new
@@ -77,10 +77,12 @@ async def load_tags_pointing_to(session: AsyncSession, repository_id: str, diges
 async def load_tags_of(session: AsyncSession, places: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], tuple[str, ...]]:
     """Load the names of the tags, sorted, that point to digests, by (repository id, digest); places without tags are left out."""
     found: dict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
-    for piece in in_chunks(sorted(set(places)), 2000):
-        query = select(Tag.repository_id, Tag.digest, Tag.name).where(tuple_(Tag.repository_id, Tag.digest).in_(piece)).order_by(Tag.name)
+    wanted = set(places)
+    for piece in in_chunks(sorted({digest for _, digest in wanted}), 2000):
+        query = select(Tag.repository_id, Tag.digest, Tag.name).where(Tag.digest.in_(piece)).order_by(Tag.name)
         for repository_id, digest, name in await session.execute(query):
-            found[repository_id, digest] += (name,)
+            if (repository_id, digest) in wanted:
+                found[repository_id, digest] += (name,)
     return dict(found)
 
 

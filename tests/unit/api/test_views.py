@@ -85,6 +85,10 @@ def test_a_feed_that_nobody_renews_is_called_old(days: int, *, is_stale: bool) -
     assert views.feed_row(FeedState(name="Debian", updated=updated.isoformat())).is_stale == is_stale
 
 
+def test_why_a_feed_could_not_be_synced_is_shown() -> None:
+    assert views.feed_row(FeedState(name="Debian", updated="", failure="the server answered 503")).failure == "the server answered 503"
+
+
 def test_a_feed_without_a_date_is_called_old() -> None:
     row = views.feed_row(FeedState(name="Debian", updated="<b>"))
     assert (row.is_stale, row.age, row.updated) == (True, "unknown age", "<b>")

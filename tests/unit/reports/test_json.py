@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pratique.findings import FindingKind, Rating, Severity
-from pratique.inventory.coverage import Coverage
+from pratique.inventory.coverage import Coverage, FeedState
 from pratique.policy.verdict import VerdictStatus
 from pratique.reports.json import SCHEMA_PATH, render_json
 from pratique.reports.report import Report, Target
@@ -50,6 +50,15 @@ def test_a_finding_says_how_severe_every_source_calls_it() -> None:
     assert found["ratings"] == [
         {"source": "DSA-1", "severity": "low", "vector": ""},
         {"source": "CVSS:3.1 of GHSA-1", "severity": "critical", "vector": "CVSS:3.1/AV:N"},
+    ]
+
+
+def test_a_feed_that_could_not_be_synced_says_why() -> None:
+    feeds = (FeedState(name="npm", updated="2026-01-01T00:00:00Z", failure="the server answered 503"),)
+    content = render_json(replace(report(), coverage=Coverage(items=(), feeds=feeds)))
+    Draft202012Validator(SCHEMA).validate(json.loads(content))
+    assert json.loads(content)["coverage"]["feeds"] == [
+        {"name": "npm", "updated": "2026-01-01T00:00:00Z", "failure": "the server answered 503"}
     ]
 
 
