@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +51,34 @@ _COUNTS = ("touched", "matched", "written", "events", "ordered", "decisions", "a
 Result = Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How to measure. `profiles` is a folder."""
+
+    rounds: int
+    settings: Mapping[str, str]
+    profiles: Path | None
+    is_cold: bool
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet", description=__doc__.partition("\n")[0])
     parser.add_argument("--images", default="10000,30000,100000", help="sizes of fleets, with commas (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds that count for each size (default: %(default)s)")
     parser.add_argument("--profile", type=Path, help="a folder for Python's profile of one more round of each size")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of PostgreSQL; may be repeated")
+    parser.add_argument("--cold", action="store_true", help="leave it to the runs to read the database from disk")
     options = parser.parse_args()
-    settings = {**RUNNING, **dict(one.split("=", 1) for one in options.set)}
+    plan = Plan(
+        rounds=options.rounds,
+        settings={**RUNNING, **dict(one.split("=", 1) for one in options.set)},
+        profiles=options.profile,
+        is_cold=options.cold,
+    )
     if options.profile is not None:
         options.profile.mkdir(parents=True, exist_ok=True)
     sizes = [int(size) for size in options.images.split(",")]
-    measured = [asyncio.run(_measure(size, options.rounds, settings, options.profile)) for size in sizes]
+    measured = [asyncio.run(_measure(size, plan)) for size in sizes]
     _print_table([(fleet, results) for fleet, results, _ in measured])
     for fleet, results, _ in measured:
         _print_statements(fleet, results[-1])
@@ -70,19 +87,17 @@ def main() -> None:
         sys.exit("\n".join(["", "plans that read a large table from beginning to end:", *scanned]))
 
 
-async def _measure(
-    size: int, rounds: int, settings: Mapping[str, str], profiles: Path | None
-) -> tuple[PreparedFleet, Sequence[Result], Result]:
+async def _measure(size: int, plan: Plan) -> tuple[PreparedFleet, Sequence[Result], Result]:
     fleet = await prepare_fleet(size)
-    server = KeptPostgreSQL(fleet.folder, settings).start()
+    server = KeptPostgreSQL(fleet.folder, plan.settings).start()
     try:
         await _print_settings(server, fleet)
         results = []
-        for number in range(rounds):
-            results.append(await _adopt(server, fleet))
-            print(f"{size:,} images, round {number + 1} of {rounds}: {results[-1]['seconds']:.2f} s", flush=True)
-        if profiles is not None:
-            await _adopt(server, fleet, "--profile", str(profiles / f"{size}.prof"))
+        for number in range(plan.rounds):
+            results.append(await _adopt(server, fleet, is_warm=not plan.is_cold))
+            print(f"{size:,} images, round {number + 1} of {plan.rounds}: {results[-1]['seconds']:.2f} s", flush=True)
+        if plan.profiles is not None:
+            await _adopt(server, fleet, "--profile", str(plan.profiles / f"{size}.prof"))
         explained = await _adopt(server, fleet, "--explain")
         await server.execute(f"DROP DATABASE {_COPY}")
     finally:
@@ -90,11 +105,13 @@ async def _measure(
     return fleet, results, explained
 
 
-async def _adopt(server: KeptPostgreSQL, fleet: PreparedFleet, *options: str) -> Result:
-    """Copy the fleet and run the process that is measured on it."""
+async def _adopt(server: KeptPostgreSQL, fleet: PreparedFleet, *options: str, is_warm: bool = True) -> Result:
+    """Copy the fleet and run the process that is measured on it. `is_warm`: the kernel has the copy's files in memory, as on a server that has enough of it."""
     await server.execute(f"DROP DATABASE IF EXISTS {_COPY}")
     await server.execute(f"CREATE DATABASE {_COPY} TEMPLATE {BASE} STRATEGY file_copy")
     await server.execute("CHECKPOINT")
+    if is_warm:
+        await server.warm(_COPY)
     with tempfile.TemporaryDirectory() as folder:
         new = Path(folder) / "advisories.sqlite"
         shutil.copyfile(fleet.databases.new, new)

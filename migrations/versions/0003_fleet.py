@@ -31,6 +31,7 @@ def upgrade() -> None:
 def prepare_rescans() -> None:
     """When an image was inspected, and the indexes by which those to be scanned again are found with the tags that point to them."""
     op.add_column("image", sa.Column("inspected_at", _TIME, nullable=True))
+    op.drop_table("waiver")  # waivers stand in the policy document
     op.execute("UPDATE image SET inspected_at = recorded_at WHERE analyzers_key IS NOT NULL")
     op.create_index("ix_image_inspected_at_id_analyzers_key_digest", "image", ["inspected_at", "id", "analyzers_key", "digest"])
     op.create_index("ix_coverage_incomplete", "coverage", ["image_id"], postgresql_where=_IS_INCOMPLETE, sqlite_where=_IS_INCOMPLETE)

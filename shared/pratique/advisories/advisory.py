@@ -6,6 +6,9 @@ import enum
 import re
 from dataclasses import dataclass
 
+MODULE_RELEASE = ".module"
+"""Part of the release of every rpm that was built in a module stream."""
+
 _OTHER_UPDATE = re.compile(r"(?:RH|AL|RL|RX)[BE]A-")
 
 

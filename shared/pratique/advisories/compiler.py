@@ -29,7 +29,7 @@ from pratique.advisories.severity import Scored, rate_entries, rate_own
 from pratique.advisories.sources import SOURCES, Source, SourceLimits
 from pratique.advisories.sources import Problem as SourceProblem
 from pratique.advisories.staging import FeedRow, Staging
-from pratique.advisories.statements import Statement, evaluate_statements
+from pratique.advisories.statements import EVERYTHING_DOUBTFUL, Statement, evaluate_statements
 from pratique.advisories.versions import base_ecosystem, scheme_of
 from pratique.errors import DatabaseUnavailable, InvalidAdvisory
 from pratique.inventory.eol_dates import load_dates
@@ -41,6 +41,7 @@ VENDOR_FOLDER = "vendor"
 KEV, EPSS = "KEV", "EPSS"
 """The feeds about exploitation, in reports and in the database."""
 
+MAX_REASON = 300  # characters of one reason
 MAX_PROBLEMS = 20  # named of one ecosystem; protects the report's size, the counts go on
 
 Progress = Callable[[str, int, int], None]
@@ -265,26 +266,30 @@ class _Run:
     ) -> dict[str, tuple[tuple[Statement, ...], tuple[Scored, ...]]]:
         rows: dict[str, tuple[tuple[Statement, ...], tuple[Scored, ...]]] = {}
         for name, entries in packages.items():
+            ecosystem = base_ecosystem(entries[0].ecosystem)
             try:
                 statements, unreadable = evaluate_statements(entries)
             except InvalidAdvisory as error:
+                statements, unreadable = (EVERYTHING_DOUBTFUL,), 0
                 counts["unreadable_ranges"] += 1
-                self._name_problem(base_ecosystem(entries[0].ecosystem), advisory.id, str(error))
-                continue
+                self._name_problem(ecosystem, advisory.id, str(error))
             if unreadable:
                 counts["unreadable_ranges"] += unreadable
-                self._name_problem(
-                    base_ecosystem(entries[0].ecosystem),
-                    advisory.id,
-                    f"{unreadable} ranges of {name} are bounded by what is no version there",
-                )
+                self._name_problem(ecosystem, advisory.id, f"{unreadable} ranges of {name} are bounded by what is no version there")
             if statements:
                 rows[name] = statements, rate_entries(advisory.id, entries)
+            elif any(entry.ranges for entry in entries):
+                self._name_problem(ecosystem, advisory.id, _contradiction(name, entries))
         return rows
 
     def _name_problem(self, ecosystem: str, record: str, reason: str) -> None:
         if sum(problem.ecosystem == ecosystem for problem in self.problems) < MAX_PROBLEMS:
             self.problems.append(Problem(ecosystem=ecosystem, record=record[:140], reason=reason))
+
+
+def _contradiction(name: str, entries: Iterable[Affected]) -> str:
+    ranges = (" to ".join(event.version for event in events) for entry in entries for events in entry.ranges)
+    return f"no version of {name} lies in {', '.join(ranges)}"[:MAX_REASON]
 
 
 def _say_nothing(_ecosystem: str, _done: int, _total: int) -> None:

@@ -70,6 +70,16 @@ class _Said(NamedTuple):
     own: tuple[Rating, ...]
 
 
+class _Answer(NamedTuple):
+    """What was found about a package: the joined matches, whether its version could be compared (true if there is nothing to compare it with), and the advisories that may
+    affect it besides, whose own versions cannot be.
+    """
+
+    matches: tuple[Match, ...]
+    is_comparable: bool
+    doubtful: tuple[str, ...]
+
+
 class AdvisoryDatabase:
     """Answers which advisories affect a package, in microseconds. Safe to share between threads; close it, or use it as a context manager."""
 
@@ -149,15 +159,18 @@ class AdvisoryDatabase:
         Raises InvalidVersion if there are advisories for the package and its version cannot be compared with theirs. `match_all` answers both
         cases as gaps instead.
         """
-        matches, comparable = self._match(package)
-        if not comparable:
+        answer = self._match(package)
+        if not answer.is_comparable:
             raise InvalidVersion(
                 f"version {package.matching_version[:140]!r} of {package.name[:140]} has no place in the order of {package.ecosystem}"
             )
-        return self._findings(package, matches)
+        if answer.doubtful:
+            raise InvalidVersion(f"what {answer.doubtful[0]} says of {package.name[:140]} has no place in the order of {package.ecosystem}")
+        return self._findings(package, answer.matches)
 
     def match_all(self, packages: Iterable[Package], *, limit: int = MAX_FINDINGS) -> MatchResult:
-        """Match packages, and name what could not be answered: one gap for an ecosystem that is not covered, one for each version that cannot be compared.
+        """Match packages, and name what could not be answered: one gap for an ecosystem that is not covered, one for each package of which the version
+        cannot be compared, or that of an advisory about it.
 
         Once there are `limit` findings the packages that are left are not matched, which is one more gap.
         """
@@ -177,29 +190,41 @@ class AdvisoryDatabase:
         if not self.covers(package.ecosystem):
             gaps.add_uncovered(package, self._why_uncovered(package.ecosystem))
             return ()
-        matches, comparable = self._match(package)
-        if not comparable:
+        answer = self._match(package)
+        if not answer.is_comparable:
             gaps.add_incomparable(package)
-        return self._findings(package, matches)
+        elif answer.doubtful:
+            gaps.add_doubts(package, answer.doubtful)
+        return self._findings(package, answer.matches)
 
-    def _match(self, package: Package) -> tuple[tuple[Match, ...], bool]:
-        """The joined matches, and whether the package's version could be compared (true if there is nothing to compare it with)."""
+    def _match(self, package: Package) -> _Answer:
         ecosystem = package.ecosystem
         matches: dict[int, Match] = {}
         cleared: set[int] = set()
+        doubtful: set[int] = set()
+        settled: set[int] = set()
         is_comparable = True
-        for name, version in package.matching_names:
-            rows = self._load_affected(ecosystem, normal_name(ecosystem, name))
+        for name, version in reversed(
+            package.matching_names
+        ):  # its own name first: what is said of a package counts before what is of its source,
+            rows = self._load_affected(ecosystem, normal_name(ecosystem, name))  # of which rpm records no epoch
             key = _key_or_none(ecosystem, version) if rows else None
             is_comparable = is_comparable and (key is not None or not rows)
             for said in rows:
+                if said.advisory in settled:
+                    continue
                 found = said.statements.naming(package, version) if key is None else said.statements.holding(package, key)
                 if found is CLEARED:
                     cleared.add(said.advisory)
-                elif found is not None and said.advisory not in matches:
+                elif found is not None:
                     matches[said.advisory] = self._as_match(ecosystem, said, found)
+                elif key is not None and said.statements.doubts_about(package, key):
+                    doubtful.add(said.advisory)
+            if rows and package.type == "rpm":
+                settled.update(said.advisory for said in rows if said.statements.is_about(package))
         left = self._without(ecosystem, cleared - matches.keys(), list(matches.values())) if cleared and matches else list(matches.values())
-        return group_matches(ecosystem, left, partial(sort_key, ecosystem)), is_comparable
+        doubts = (self._load_advisory(ecosystem, number).id for number in doubtful - matches.keys()) if doubtful else ()
+        return _Answer(group_matches(ecosystem, left, partial(sort_key, ecosystem)), is_comparable, tuple(sorted(doubts)))
 
     def _without(self, ecosystem: str, cleared: Iterable[int], matches: list[Match]) -> list[Match]:
         """The matches without the CVEs of which another record of the publisher says that they do not affect the package."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from pratique.inventory.coverage import CoverageItem, CoverageStatus
 from pratique.inventory.package import Package
 
+MAX_NAMED = 5  # advisories of one gap
 MAX_VERSION_GAPS = 50  # named one by one; an image made to have thousands would make the report unreadable
 
 
@@ -39,6 +41,15 @@ class GapList:
             self._more += 1
             return
         self._incomparable[purl] = f"version {package.matching_version[:140]!r} of {purl[:300]} cannot be compared with its advisories"
+
+    def add_doubts(self, package: Package, advisories: Sequence[str]) -> None:
+        """Note a package that may be affected by advisories whose own versions cannot be compared."""
+        purl = package.purl
+        if len(self._incomparable) >= MAX_VERSION_GAPS and purl not in self._incomparable:
+            self._more += 1
+            return
+        named = ", ".join(advisories[:MAX_NAMED]) + (f" and {len(advisories) - MAX_NAMED} more" if len(advisories) > MAX_NAMED else "")
+        self._incomparable[purl] = f"what {named} says of {purl[:300]} cannot be compared: a bound of its is no version"
 
     def add_left(self, limit: int) -> None:
         """Note a package that was not matched, because those before it had `limit` findings."""

@@ -14,7 +14,7 @@ INCOMPARABLE = "incomparable"
 
 
 class Match(NamedTuple):
-    """What a database says about a package. `gap` is UNCOVERED (nothing is known of its ecosystem), INCOMPARABLE (its version has no place in the order), or empty."""
+    """What a database says about a package. `gap` is UNCOVERED (nothing is known of its ecosystem), INCOMPARABLE (its version has no place in the order, or that of an advisory about it), or empty."""
 
     findings: tuple[Finding, ...]
     gap: str

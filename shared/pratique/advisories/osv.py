@@ -7,15 +7,17 @@ of refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import msgspec
 
-from pratique.advisories.advisory import Advisory, Affected, Event, EventKind
+from pratique.advisories.advisory import MODULE_RELEASE, Advisory, Affected, Event, EventKind
 from pratique.errors import InvalidAdvisory
 
 MAX_RECORD_BYTES = 32 * 1024 * 1024  # Ubuntu's kernel records reach some MB; protects memory, which is a small multiple of it
 MAX_ALIASES = 2000  # a kernel update names hundreds of CVEs; protects the alias table
+MAX_STREAMS = 4  # an update is of one module stream, or two; protects memory
 MAX_REFERENCES = 12  # shown in reports; protects their size
 MAX_VECTORS = 8  # protects the time that scoring takes
 _MAX_REFERENCE_LENGTH = 500
@@ -29,6 +31,7 @@ _UPDATE = re.compile(r"(?:AL|RL|RX)[SBE]A-")
 _RATED_TITLE = re.compile(
     r"(Critical|Important|Moderate|Low): "
 )  # AlmaLinux and Rocky rate nowhere else: `Important: kernel security update`
+_STREAM = re.compile(r"(?<![\w.+-])[A-Za-z][\w.+-]*:[\w.+-]*[A-Za-z0-9]")  # `nodejs:18`, in `Important: nodejs:18 security update`
 _URL = re.compile(r"https?://[!-~]+")  # others (javascript:, file:) must not become links
 
 
@@ -109,7 +112,7 @@ def parse_advisory(content: bytes) -> Advisory | None:
         references=tuple(reference.url for reference in record.references or [] if _is_link(reference.url))[:MAX_REFERENCES],
         words=_words(record),
         vectors=_vectors(record.severity or ()),
-        affected=tuple(_affected(entry.package, entry) for entry in record.affected or [] if entry.package is not None),
+        affected=tuple(_by_stream(record)),
         published=record.published if _TIME.fullmatch(record.published) else "",
     )
 
@@ -164,6 +167,25 @@ def _own_words(specifics: Iterable[_Specific | None], scores: Iterable[_Severity
 def _vectors(scores: Iterable[_Severity]) -> tuple[str, ...]:
     found = (score.score for score in scores if score.type.startswith("CVSS") and len(score.score) <= _MAX_VECTOR_LENGTH)
     return tuple(dict.fromkeys(found))[:MAX_VECTORS]
+
+
+def _by_stream(record: _Record) -> Iterator[Affected]:
+    """The entries of a record. Updates of AlmaLinux and Rocky name the module stream in the title alone; without it they would be about every stream, and about packages of none."""
+    streams = _streams(record.summary or "") if _UPDATE.match(record.id) else ()
+    for entry in record.affected or []:
+        if entry.package is None:
+            continue
+        affected = _affected(entry.package, entry)
+        if streams and any(MODULE_RELEASE in event.version for events in affected.ranges for event in events):
+            yield from (replace(affected, module=stream) for stream in streams)
+        else:
+            yield affected
+
+
+def _streams(summary: str) -> tuple[str, ...]:
+    """The module streams that a title names; none of more than MAX_STREAMS, so that the record is about all."""
+    found = tuple(dict.fromkeys(_STREAM.findall(summary[:_MAX_TITLE_LENGTH])))
+    return found if len(found) <= MAX_STREAMS else ()
 
 
 def _affected(package: _Package, entry: _Affected) -> Affected:

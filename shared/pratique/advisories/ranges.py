@@ -179,8 +179,9 @@ def _hull(ecosystem: str, events: Sequence[Event]) -> Interval:
     """
     starts = [event.version for event in events if event.kind is EventKind.INTRODUCED]
     ends = [event for event in events if event.kind in {EventKind.FIXED, EventKind.LAST_AFFECTED}]
-    low = min(starts, key=partial(sort_key, ecosystem)) if starts and all(_is_version(ecosystem, version) for version in starts) else None
-    if len(ends) < len(starts) or not ends or not all(_is_version(ecosystem, event.version) for event in ends):
+    is_known = "0" not in starts and all(_is_version(ecosystem, version) for version in starts)
+    low = min(starts, key=partial(sort_key, ecosystem), default=None) if is_known else None
+    if len(ends) < max(len(starts), 1) or not all(_is_version(ecosystem, event.version) for event in ends):
         return Interval(low=low, high=None)
     high = max(ends, key=lambda event: sort_key(ecosystem, event.version))
     return Interval(low=low, high=high.version, closed=high.kind is EventKind.LAST_AFFECTED)

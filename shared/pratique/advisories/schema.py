@@ -3,7 +3,7 @@
 from typing import Final
 
 APPLICATION_ID: Final = 0x50524151  # "PRAQ": tells the file from any other SQLite database
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 TABLES: Final = """
 CREATE TABLE feed (

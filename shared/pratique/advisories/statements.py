@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from pratique.advisories.advisory import Affected, FixState
+from pratique.advisories.advisory import MODULE_RELEASE, Affected, FixState
 from pratique.advisories.ecosystem_parts import EcosystemPart
 from pratique.advisories.ranges import AffectedVersions, Interval, VersionSet, evaluate_affected
 from pratique.advisories.versions import SortKey, sort_key
@@ -22,7 +22,10 @@ MODULE_QUALIFIER = "rpmmod"  # how purls name the module stream that an rpm was 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """Versions of a package that are affected, or with `FixState.NOT_AFFECTED` are not; the other fields are those of `Affected`."""
+    """Versions of a package that are affected, or with `FixState.NOT_AFFECTED` are not; the other fields are those of `Affected`.
+
+    Where `is_doubtful` nobody can tell which of the versions are: a bound of what the publisher states is no version.
+    """
 
     versions: AffectedVersions
     state: FixState = FixState.AFFECTED
@@ -30,16 +33,22 @@ class Statement:
     architectures: tuple[str, ...] = ()
     module: str = ""
     channel: str = ""
+    is_doubtful: bool = False
 
     def is_about(self, package: Package) -> bool:
         """Tell whether the package is of the architectures and the module stream that the statement is about, whatever its version."""
         architecture = package.architecture
         fits = not self.architectures or architecture in _ANY_ARCHITECTURE or architecture in self.architectures
-        return fits and (not self.module or _is_stream(package.qualifiers.get(MODULE_QUALIFIER, ""), self.module))
+        return fits and (not self.module or _is_of_stream(package, self.module))
+
+
+EVERYTHING_DOUBTFUL = Statement(versions=_ALL_VERSIONS, is_doubtful=True)
+"""Said where nothing can be read of what is stated about a package."""
 
 
 def evaluate_statements(entries: Sequence[Affected]) -> tuple[tuple[Statement, ...], int]:
-    """Join all that one advisory says about one package, given as entries of one ecosystem and release: one statement for each set of conditions.
+    """Join all that one advisory says about one package, given as entries of one ecosystem and release: one statement for each set of conditions, and one more for what
+    of it cannot be compared.
 
     Answers the number of ranges left out because a bound of theirs is no version there. Raises InvalidAdvisory for more points than `ranges.MAX_POINTS`.
     """
@@ -48,26 +57,32 @@ def evaluate_statements(entries: Sequence[Affected]) -> tuple[tuple[Statement, .
         groups.setdefault((entry.state, entry.note, entry.architectures, entry.module, entry.channel), []).append(entry)
     statements, unreadable = [], 0
     for group in groups.values():
-        versions, count = evaluate_affected(group)
-        unreadable += count
-        first = group[0]
-        if first.state is FixState.NOT_AFFECTED and not any(entry.ranges or entry.versions for entry in group):
-            versions = _ALL_VERSIONS
+        versions, doubtful = evaluate_affected(group)
+        unreadable += len(doubtful)
+        if group[0].state is FixState.NOT_AFFECTED:
+            doubtful = ()  # it could only take something away
+            versions = versions if any(entry.ranges or entry.versions for entry in group) else _ALL_VERSIONS
         if versions.intervals or versions.versions:
-            statements.append(
-                Statement(
-                    versions=versions,
-                    state=first.state,
-                    note=first.note,
-                    architectures=first.architectures,
-                    module=first.module,
-                    channel=first.channel,
-                )
-            )
+            statements.append(_statement(group[0], versions))
+        if doubtful:
+            hulls = AffectedVersions(intervals=tuple(dict.fromkeys(doubtful)), versions=(), fixes=())
+            statements.append(_statement(group[0], hulls, is_doubtful=True))
     return tuple(statements), unreadable
 
 
-_Row = tuple[bytes, str, str, tuple[str, ...], str, str]
+def _statement(entry: Affected, versions: AffectedVersions, *, is_doubtful: bool = False) -> Statement:
+    return Statement(
+        versions=versions,
+        state=entry.state,
+        note=entry.note,
+        architectures=entry.architectures,
+        module=entry.module,
+        channel=entry.channel,
+        is_doubtful=is_doubtful,
+    )
+
+
+_Row = tuple[bytes, str, str, tuple[str, ...], str, str, bool]
 _STATES = {str(state): state for state in FixState}  # half the time that FixState(...) takes
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(list[_Row])
@@ -76,7 +91,10 @@ _DECODER = msgspec.msgpack.Decoder(list[_Row])
 def encode_statements(statements: Iterable[Statement]) -> bytes:
     """Serialise for a database row."""
     return _ENCODER.encode(
-        [(one.versions.encode(), str(one.state), one.note, one.architectures, one.module, one.channel) for one in statements]
+        [
+            (one.versions.encode(), str(one.state), one.note, one.architectures, one.module, one.channel, one.is_doubtful)
+            for one in statements
+        ]
     )
 
 
@@ -86,7 +104,7 @@ def decode_statements(content: bytes) -> Iterator[Statement]:
     Raises InvalidAdvisory.
     """
     try:
-        for versions, state, note, architectures, module, channel in _DECODER.decode(content):
+        for versions, state, note, architectures, module, channel, is_doubtful in _DECODER.decode(content):
             yield Statement(
                 versions=AffectedVersions.decode(versions),
                 state=_STATES[state],
@@ -94,6 +112,7 @@ def decode_statements(content: bytes) -> Iterator[Statement]:
                 architectures=architectures,
                 module=module,
                 channel=channel,
+                is_doubtful=is_doubtful,
             )
     except (msgspec.DecodeError, ValueError, KeyError) as error:
         raise InvalidAdvisory(f"stored statements cannot be read: {error}") from error
@@ -117,30 +136,44 @@ class StatementSet:
     """The statements of one advisory about one package with their sort keys computed, ready to be asked many times.
 
     `offers` only add a fix: they are of channels that the package's image does not have, while what it has is spoken of, too. `is_union` tells that the statements are of
-    several ecosystems which all speak about the package.
+    several ecosystems which all speak about the package. `doubts` are what cannot be compared.
     """
 
     ecosystem: str
     parts: _Keyed
     offers: _Keyed = ()
     is_union: bool = False
+    doubts: _Keyed = ()
 
     @classmethod
     def of(cls, ecosystem: str, statements: Iterable[Statement]) -> StatementSet:
         """Compute the keys."""
-        return cls(ecosystem, _keyed(ecosystem, statements))
+        keyed = _keyed(ecosystem, statements)
+        doubts = tuple(one for one in keyed if one[0].is_doubtful)
+        return cls(ecosystem, tuple(one for one in keyed if not one[0].is_doubtful) if doubts else keyed, doubts=doubts)
 
     @classmethod
     def of_parts(cls, ecosystem: str, parts: Sequence[tuple[EcosystemPart, Sequence[Statement]]]) -> StatementSet | None:
         """Join what one advisory says in the parts of an ecosystem; None if that is nothing about its packages."""
         if len(parts) == 1 and not parts[0][0].channel and not parts[0][0].own_channels:
-            return cls(ecosystem, _keyed(ecosystem, parts[0][1]))
-        own = [_as_own(part, statement) for part, statements in parts if not part.channel for statement in statements]
-        offers = [_as_offer(part, statement) for part, statements in parts if part.channel for statement in statements]
+            return cls.of(ecosystem, parts[0][1])
+        heard = [one for one in parts if not one[0].channel] or parts  # where somebody speaks of what everybody has, offers leave no doubt
+        doubts = _keyed(ecosystem, [statement for _, statements in heard for statement in statements if statement.is_doubtful])
+        readable = [(part, statement) for part, statements in parts for statement in statements if not statement.is_doubtful]
+        own = [_as_own(part, statement) for part, statement in readable if not part.channel]
+        offers = [_as_offer(part, statement) for part, statement in readable if part.channel]
         affecting = [offer for offer in offers if offer.state is not FixState.NOT_AFFECTED]
         if not own:
-            return cls(ecosystem, _keyed(ecosystem, affecting)) if affecting else None
-        return cls(ecosystem, _keyed(ecosystem, own), _keyed(ecosystem, affecting), is_union=len(parts) > 1)
+            return cls(ecosystem, _keyed(ecosystem, affecting), doubts=doubts) if affecting or doubts else None
+        return cls(ecosystem, _keyed(ecosystem, own), _keyed(ecosystem, affecting), is_union=len(parts) > 1, doubts=doubts)
+
+    def is_about(self, package: Package) -> bool:
+        """Tell whether anything that can be compared is said of the package's architecture and module stream, whatever its version."""
+        return any(statement.is_about(package) for statement, _ in self.parts)
+
+    def doubts_about(self, package: Package, key: SortKey) -> bool:
+        """Tell whether the package, whose version has this key, may be affected by what cannot be compared."""
+        return any(statement.is_about(package) and versions.holds(key) for statement, versions in self.doubts)
 
     def holding(self, package: Package, key: SortKey) -> Affection | None:
         """Tell in what way the package, whose version has this key, is affected; None if it is not, CLEARED if a publisher says so.
@@ -200,6 +233,12 @@ def _most_telling(about: Sequence[tuple[Statement, VersionSet]]) -> Sequence[tup
 def _is_ended(statement: Statement) -> bool:
     is_open = any(interval.high is None for interval in statement.versions.intervals)
     return not is_open and statement.state is not FixState.NOT_AFFECTED and not statement.channel
+
+
+def _is_of_stream(package: Package, module: str) -> bool:
+    """Tell whether a package is of a module stream; one that was built in a stream and does not tell in which may be of any."""
+    label = package.qualifiers.get(MODULE_QUALIFIER, "")
+    return _is_stream(label, module) if label else MODULE_RELEASE in package.version
 
 
 def _is_stream(label: str, module: str) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.oci.manifest import Descriptor, Platform
 from pratique.storage.dialect import insert_missing, upsert
-from pratique.storage.inventories import has_inventory, load_inventory, load_inventory_digest, record_inventory
+from pratique.storage.inventories import load_inventory, load_inventory_digest, record_inventory
 from pratique.storage.models import Image
 from pratique.storage.models import IndexChild as IndexChildModel
 from pratique.storage.text import DigestLike, utc_now
@@ -21,7 +21,6 @@ __all__ = [
     "ARTIFACT_KIND",
     "IndexChild",
     "RecordedImage",
-    "has_inventory",
     "load_files",
     "load_image",
     "load_index_children",

@@ -92,14 +92,6 @@ async def load_inventory(session: AsyncSession, image_digest: DigestLike) -> Inv
     )
 
 
-async def has_inventory(session: AsyncSession, image_digest: DigestLike, analyzers_key: str) -> bool:
-    """Tell whether the inventory by these analyzers is stored."""
-    query = select(Image.id).where(
-        Image.digest == str(image_digest), Image.analyzers_key == analyzers_key, Image.inventory_digest.is_not(None)
-    )
-    return (await session.execute(query)).first() is not None
-
-
 async def load_inventory_digest(session: AsyncSession, image_digest: DigestLike) -> str | None:
     """Load the digest that `record_inventory` answered; for an index, one over those of its children. None where one is missing."""
     return (await load_inventory_digests(session, [image_digest]))[str(image_digest)]

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from pratique.findings import Severity
-from pratique.policy.verdict import VerdictStatus
 from pratique.storage.decisions import ActionRow, DecisionRow, load_actions, load_latest_decision
 from pratique.storage.models import (
     AdvisoryAlias,
@@ -191,18 +190,6 @@ async def list_affected_images(
         )
         for found in places
     )
-
-
-async def count_scans_by_state(session: AsyncSession) -> Mapping[str, int]:
-    """Count scans, every state present."""
-    rows = await session.execute(select(Scan.state, func.count()).group_by(Scan.state))
-    return dict.fromkeys(_STATES, 0) | dict(rows.all())
-
-
-async def count_decisions_by_verdict(session: AsyncSession) -> Mapping[str, int]:
-    """Count decisions, every verdict present."""
-    rows = await session.execute(select(VerdictModel.status, func.count()).group_by(VerdictModel.status))
-    return {str(status): 0 for status in VerdictStatus} | dict(rows.all())
 
 
 async def oldest_queued_age(session: AsyncSession, *, now: dt.datetime) -> Mapping[str, float]:

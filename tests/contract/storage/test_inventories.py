@@ -20,7 +20,6 @@ from pratique.reports.file_document import account_document, read_account
 from pratique.storage.engine import Database
 from pratique.storage.images import (
     IndexChild,
-    has_inventory,
     load_files,
     load_image,
     load_index_children,
@@ -87,9 +86,6 @@ async def test_an_inventory_is_loaded_as_it_was_recorded(db: Database) -> None:
     async with db.reading() as session:
         assert await load_inventory(session, A) == recorded
         assert await load_inventory_digest(session, A) == digest
-        assert await has_inventory(session, A, "k1")
-        assert not await has_inventory(session, A, "k2")
-        assert not await has_inventory(session, B, "k1")
 
 
 DESCRIBED = (

@@ -1,4 +1,4 @@
-"""Outbox, audit trail, tokens, policies and waivers."""
+"""Outbox, audit trail, tokens, policies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pratique.messages import DecisionTaken, ImagePushed, InventoryRecorded, par
 from pratique.storage.audit import load_audit, record_audit
 from pratique.storage.engine import Database
 from pratique.storage.outbox import OutboxRow, count_unpublished, enqueue, load_unpublished, mark_published, prune_published
-from pratique.storage.policies import NewWaiver, PolicyRow, load_policy, load_waivers, record_policy, record_waiver, revoke_waiver
+from pratique.storage.policies import PolicyRow, load_policy, record_policy
 from pratique.storage.tokens import hash_token, load_token_by_hash, load_tokens, record_token, revoke_token
 from tests.support.stored import count
 
@@ -123,29 +123,3 @@ async def test_a_policy_is_stored_under_its_digest(db: Database) -> None:
         assert await load_policy(session, "sha256:2") is None
     assert found is not None
     assert found == PolicyRow(digest="sha256:1", name="strict", document="rules: []", recorded_at=found.recorded_at)
-
-
-async def test_waivers_hold_until_they_expire_or_are_revoked(db: Database) -> None:
-    async with db.transaction() as session:
-        ids = [
-            await record_waiver(
-                session,
-                NewWaiver(
-                    finding=f"CVE-{days}",
-                    owner="team",
-                    reason="not reachable",
-                    expires_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=days),
-                    created_by="jane",
-                    document={"paths": ["usr"]},
-                ),
-            )
-            for days in (1, 10)
-        ]
-        now = dt.datetime.now(dt.UTC)
-        assert [row.id for row in await load_waivers(session, at=now)] == ids
-        assert [row.finding for row in await load_waivers(session, at=now + dt.timedelta(days=5))] == ["CVE-10"]
-        assert await load_waivers(session, at=now - dt.timedelta(days=5)) == ()
-        assert await revoke_waiver(session, ids[1])
-        assert not await revoke_waiver(session, ids[1])
-        assert await load_waivers(session, at=now + dt.timedelta(days=5)) == ()
-        assert [row.document for row in await load_waivers(session)] == [{"paths": ["usr"]}] * 2

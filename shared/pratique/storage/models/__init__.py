@@ -31,7 +31,6 @@ from pratique.storage.models.judgement import (
     StandingDecision,
     VerdictModel,
     VexDocument,
-    WaiverModel,
 )
 from pratique.storage.models.work import Event, Outbox, Registry, Repository, Scan, Tag, TagHistory
 
@@ -71,5 +70,4 @@ __all__ = [
     "TagHistory",
     "VerdictModel",
     "VexDocument",
-    "WaiverModel",
 ]

@@ -1,4 +1,4 @@
-"""Judgement and word of it: policies, waivers, verdicts, decisions, actions, notifications, audit, tokens. Keys are time-ordered text."""
+"""Judgement and word of it: policies, verdicts, decisions, actions, notifications, audit, tokens. Keys are time-ordered text."""
 
 from __future__ import annotations
 
@@ -23,23 +23,6 @@ class PolicyModel(Base):
     name: Mapped[str]
     document: Mapped[str]
     recorded_at: Mapped[dt.datetime]
-
-
-class WaiverModel(Base):
-    """An accepted finding with its owner, reason and expiry."""
-
-    __tablename__ = "waiver"
-    __table_args__ = (Index(None, "expires_at"),)
-
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    finding: Mapped[str]
-    owner: Mapped[str]
-    reason: Mapped[str]
-    expires_at: Mapped[dt.datetime]
-    created_by: Mapped[str]
-    document: Mapped[dict[str, Any]]
-    created_at: Mapped[dt.datetime]
-    revoked_at: Mapped[dt.datetime | None]
 
 
 class VerdictModel(Base):
