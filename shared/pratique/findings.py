@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -104,7 +105,5 @@ class Finding:
 
 def count_by_severity(findings: Iterable[Finding]) -> Mapping[str, int]:
     """Count findings per severity word, worst first, every word present."""
-    counts = {str(severity): 0 for severity in sorted(Severity, reverse=True)}
-    for finding in findings:
-        counts[str(finding.severity)] += 1
-    return counts
+    counts = Counter(finding.severity for finding in findings)
+    return {str(severity): counts[severity] for severity in sorted(Severity, reverse=True)}

@@ -87,20 +87,20 @@ class Site:
 
     def verdicts(self, repository: str, layout: ImageLayout) -> list[str]:
         """The verdicts on an image, oldest first."""
-        return [str(status) for _, status, _, _ in self._decisions(repository, layout.digest)]
+        return [str(status) for _, status, _ in self._decisions(repository, layout.digest)]
 
     def wait_for_verdict(self, repository: str, layout: ImageLayout, status: str) -> None:
         """Wait until that is the verdict, and all that follows from it is done."""
 
         def is_done() -> bool:
-            _, latest, announced, _ = self._decisions(repository, layout.digest)[-1]
+            _, latest, announced = self._decisions(repository, layout.digest)[-1]
             return latest == status and announced is not None
 
         self.pratique.wait_for(is_done, f"{repository} to be judged as {status}")
 
     def cause(self, repository: str, layout: ImageLayout) -> dict[str, Any]:
         """What led to the last decision on an image."""
-        *_, last = self.pratique.rows(f"{_DECISIONS.format(columns='d.cause', repository=repository, digest=layout.digest)}")
+        *_, last = self.pratique.rows(_DECISIONS.format(columns="d.cause", repository=repository, digest=layout.digest))
         cause: dict[str, Any] = json.loads(last[0])
         return cause
 
@@ -122,10 +122,22 @@ class Site:
         ((position,),) = self.pratique.rows("SELECT position FROM advisory_state")
         return int(position)
 
+    def scans(self) -> int:
+        """How many scans there were so far."""
+        ((count,),) = self.pratique.rows("SELECT count(*) FROM scan")
+        return int(count)
+
     def read(self, path: str, **query: str) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self.pratique.api}/{path}?{urllib.parse.urlencode(query)}", timeout=10) as answer:
             document: dict[str, Any] = json.load(answer)
         return document
+
+    def ask(self, token: str, what: str, name: str) -> None:
+        """Ask for a scan or a release."""
+        body = json.dumps({"reference": f"{self.registry.host}/{name}"}).encode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+        request = urllib.request.Request(f"{self.pratique.api}/api/v1/{what}", data=body, headers=headers)
+        assert urllib.request.urlopen(request, timeout=10).status == 202
 
     def pointed_to(self, repository: str, tag: str) -> str | None:
         """The digest that a tag points to, as the registry itself says."""
@@ -144,12 +156,11 @@ class Site:
         return {path.rpartition("/")[2] for method, path, _ in asked if method == "GET" and "/blobs/sha256:" in path} & own
 
     def _is_done(self, repository: str, digest: str, tag: str) -> bool:
-        return any(decided == tag and announced is not None for decided, _, announced, _ in self._decisions(repository, digest))
+        return any(decided == tag and announced is not None for decided, _, announced in self._decisions(repository, digest))
 
     def _decisions(self, repository: str, digest: str) -> list[tuple[Any, ...]]:
-        return self.pratique.rows(
-            _DECISIONS.format(columns="d.tag, v.status, d.announced_at, d.revision", repository=repository, digest=digest)
-        )
+        query = _DECISIONS.format(columns="d.tag, v.status, d.announced_at", repository=repository, digest=digest)
+        return self.pratique.rows(query)
 
 
 _DECISIONS = """
@@ -209,7 +220,7 @@ def test_a_critical_that_a_feed_gains_overturns_what_was_cleared_until_it_is_wit
 
         # the feed gains a critical
         site.registry.clear()
-        before = site.position()
+        before, scans = site.position(), site.scans()
         critical = says(CRITICAL, "tornado", "CRITICAL", modified="2024-02-02T00:00:00Z")
         site.feeds.publish(lambda server: server.put_bucket("PyPI", [*KNOWN, critical]))
         site.wait_for_verdict("team-a/app", app, "fail")
@@ -224,7 +235,7 @@ def test_a_critical_that_a_feed_gains_overturns_what_was_cleared_until_it_is_wit
         for program in (cosign25, cosign31):
             assert [verifies(program, site, name) for name in kept] == [False, False, False]
         assert site.pointed_to("quarantine/team-a/app", app.digest) == app.digest
-        assert site.fetched(app, service) == set(), "no layer is needed for another decision"
+        assert (site.fetched(app, service), site.scans()) == (set(), scans), "nothing is read again for another decision"
 
         # who was told
         site.pratique.wait_for(lambda: len(site.criticals.messages) >= 2, "a message for each repository")
@@ -254,10 +265,12 @@ def test_a_critical_that_a_feed_gains_overturns_what_was_cleared_until_it_is_wit
         site.wait_for_verdict("team-a/app", app, "pass")
         assert site.pointed_to("team-a/app", "1.0") is None
         site.pratique.wait_for(lambda: site.moved("team-a/app:1.1", "stays in quarantine"), "the other recovery to be told of")
-        token = site.pratique.run("tokens", "create", "tests", "--scope", "release").stdout.strip()
-        name = f"{site.registry.host}/team-a/app@{app.digest}"
-        site.pratique.run("release", name, "--server", site.pratique.api, environment={"PRATIQUE_TOKEN": token})
+        token = site.pratique.run("tokens", "create", "tests", "--scope", "release", "--scope", "scan").stdout.strip()
+        site.ask(token, "releases", f"team-a/app@{app.digest}")
         site.pratique.wait_for(lambda: site.pointed_to("team-a/app", "1.0") == app.digest, "the tag to be back")
+        site.ask(token, "scans", "team-a/app:1.0")
+        site.pratique.wait_for(lambda: site.pointed_to("team-a/app", "1.0-cleared") == app.digest, "the image to be promoted again")
+        assert verifies(cosign31, site, cleared[0])
 
 
 @KINDS

@@ -28,6 +28,7 @@ from pratique.advisories.osv import parse_advisory
 from pratique.advisories.severity import Scored, rate_entries, rate_own
 from pratique.advisories.sources import SOURCES, Source, SourceLimits
 from pratique.advisories.sources import Problem as SourceProblem
+from pratique.advisories.sources.source import MAX_REASON, printable
 from pratique.advisories.staging import FeedRow, Staging
 from pratique.advisories.statements import EVERYTHING_DOUBTFUL, Statement, evaluate_statements
 from pratique.advisories.versions import base_ecosystem, scheme_of
@@ -41,7 +42,6 @@ VENDOR_FOLDER = "vendor"
 KEV, EPSS = "KEV", "EPSS"
 """The feeds about exploitation, in reports and in the database."""
 
-MAX_REASON = 300  # characters of one reason
 MAX_PROBLEMS = 20  # named of one ecosystem; protects the report's size, the counts go on
 
 Progress = Callable[[str, int, int], None]
@@ -278,7 +278,7 @@ class _Run:
                 self._name_problem(ecosystem, advisory.id, f"{unreadable} ranges of {name} are bounded by what is no version there")
             if statements:
                 rows[name] = statements, rate_entries(advisory.id, entries)
-            elif any(entry.ranges for entry in entries):
+            elif not unreadable and any(entry.ranges for entry in entries):
                 self._name_problem(ecosystem, advisory.id, _contradiction(name, entries))
         return rows
 
@@ -289,7 +289,7 @@ class _Run:
 
 def _contradiction(name: str, entries: Iterable[Affected]) -> str:
     ranges = (" to ".join(event.version for event in events) for entry in entries for events in entry.ranges)
-    return f"no version of {name} lies in {', '.join(ranges)}"[:MAX_REASON]
+    return printable(f"no version of {name} lies in {', '.join(ranges)}", MAX_REASON)
 
 
 def _say_nothing(_ecosystem: str, _done: int, _total: int) -> None:

@@ -198,29 +198,28 @@ class AdvisoryDatabase:
         return self._findings(package, answer.matches)
 
     def _match(self, package: Package) -> _Answer:
-        ecosystem = package.ecosystem
+        ecosystem, names = package.ecosystem, package.matching_names
         matches: dict[int, Match] = {}
         cleared: set[int] = set()
         doubtful: set[int] = set()
         settled: set[int] = set()
         is_comparable = True
-        for name, version in reversed(
-            package.matching_names
-        ):  # its own name first: what is said of a package counts before what is of its source,
-            rows = self._load_affected(ecosystem, normal_name(ecosystem, name))  # of which rpm records no epoch
+        # its own name first: what is said of a package itself counts before what is said of its source, whose epoch no rpm records
+        for name, version in reversed(names):
+            rows = self._load_affected(ecosystem, normal_name(ecosystem, name))
+            if settled:
+                rows = tuple(said for said in rows if said.advisory not in settled)
             key = _key_or_none(ecosystem, version) if rows else None
             is_comparable = is_comparable and (key is not None or not rows)
             for said in rows:
-                if said.advisory in settled:
-                    continue
                 found = said.statements.naming(package, version) if key is None else said.statements.holding(package, key)
                 if found is CLEARED:
                     cleared.add(said.advisory)
                 elif found is not None:
                     matches[said.advisory] = self._as_match(ecosystem, said, found)
-                elif key is not None and said.statements.doubts_about(package, key):
+                elif said.statements.doubts and key is not None and said.statements.doubts_about(package, key):
                     doubtful.add(said.advisory)
-            if rows and package.type == "rpm":
+            if len(names) > 1:
                 settled.update(said.advisory for said in rows if said.statements.is_about(package))
         left = self._without(ecosystem, cleared - matches.keys(), list(matches.values())) if cleared and matches else list(matches.values())
         doubts = (self._load_advisory(ecosystem, number).id for number in doubtful - matches.keys()) if doubtful else ()

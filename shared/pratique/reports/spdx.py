@@ -81,7 +81,8 @@ def _package(installed: InstalledPackage, spdx_id: str, refs: LicenseRefs) -> _O
     facts += [(CPE, cpe) for cpe in package.cpes if cpe not in cpes]
     document = _unanalyzed(spdx_id, package.name, "LIBRARY")
     document["versionInfo"] = package.version
-    document["supplier"] = f"Organization: {_actor(package.vendor)}" if package.vendor.strip("()<> ") else "NOASSERTION"
+    supplier = _actor(package.vendor)
+    document["supplier"] = f"Organization: {supplier}" if supplier else "NOASSERTION"
     if package.is_os_package:
         document["sourceInfo"] = f"built package from: {package.matching_name} {package.matching_version}"
     if package.licenses:
@@ -111,9 +112,12 @@ def _spdx_id(installed: InstalledPackage, key: str) -> str:
 
 
 def _actor(vendor: str) -> str:
-    """`Name (mail)`; other parentheses would be read as a mail address."""
-    found = _MAIL.fullmatch(vendor)
-    return f"{found['name']} ({found['mail']})" if found else vendor.replace("(", "[").replace(")", "]").strip()
+    """`Name (mail)`; other parentheses would be read as a mail address. Empty for what names nobody: brackets and white space of any kind, which readers strip."""
+    line = " ".join(vendor.split())
+    if not line.strip("()<> "):
+        return ""
+    found = _MAIL.fullmatch(line)
+    return f"{found['name']} ({found['mail']})" if found else line.replace("(", "[").replace(")", "]")
 
 
 def _relationships(report: Report, keys: Sequence[str], ids: Sequence[str]) -> list[_Object]:

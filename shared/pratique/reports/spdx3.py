@@ -114,7 +114,7 @@ class _Graph:
             stated["externalIdentifier"] = [
                 {"type": "ExternalIdentifier", "externalIdentifierType": "cpe23", "identifier": cpe} for cpe in cpes
             ]
-        if package.vendor:
+        if package.vendor.strip():
             stated["suppliedBy"] = self._supplier(package.vendor)
         self._add("software_Package", one, name=package.name, **stated)
         if package.licenses:

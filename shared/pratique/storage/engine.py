@@ -16,6 +16,8 @@ from pratique.errors import DatabaseUnavailable, PratiqueError, RefusedError, Se
 _CONNECT_TIMEOUT = 10  # seconds for a connection to come up
 _COMMAND_TIMEOUT = 60  # seconds for one statement: a server that went away silently must not hold a worker for ever
 _POOL_TIMEOUT = 30  # seconds to wait for a free connection; on SQLite this is also the queue of the writers of this process
+# All statements are short: compiling a plan takes longer than most of them. And rows are looked up by keys, in tables that lie in memory or on solid disks.
+_PLANNING = {"jit": "off", "random_page_cost": "1.1"}
 _LOCK_TIMEOUT_MS = 20_000  # below the command timeout, so that the server gives up first and the connection lives on
 _IDLE_TIMEOUT_MS = 300_000  # a transaction that nobody goes on with must not hold its locks for ever
 _BUSY_TIMEOUT_MS = 30_000  # SQLite: writers of other processes queue up instead of failing
@@ -117,7 +119,7 @@ def create_postgresql_engine(url: URL, *, pool_size: int, command_timeout: float
         connect_args={
             "timeout": _CONNECT_TIMEOUT,
             "command_timeout": command_timeout,
-            "server_settings": {"application_name": "pratique", **limits},
+            "server_settings": {"application_name": "pratique", **_PLANNING, **limits},
         },
     )
 

@@ -25,6 +25,9 @@ class PolicyRow:
 
 async def record_policy(session: AsyncSession, *, digest: str, name: str, document: str) -> None:
     """Store a policy under its digest; one that is known is left as it is."""
+    # Asking first: an INSERT would wait for every other transaction that has just done the same.
+    if (await session.execute(select(PolicyModel.digest).where(PolicyModel.digest == digest))).first() is not None:
+        return
     await insert_new(session, PolicyModel, {"digest": digest, "name": name, "document": document, "recorded_at": utc_now()})
 
 

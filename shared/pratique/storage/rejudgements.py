@@ -79,15 +79,13 @@ async def order_rejudgements(  # noqa: PLR0913
     is_covered_anew: bool = False,
 ) -> None:
     """Order the standing decisions on images with these packages, and on indexes of such, to be judged again: those of some verdicts, or of any if none is named."""
-    for piece in in_chunks(sorted(package_ids), _PACKAGES_A_QUERY):
-        holders = _holders_of(piece)
+    for holders in in_chunks(sorted(await _load_holders(session, package_ids)), 5000):
         standing = (
             select(
                 *(StandingDecision.image_id, StandingDecision.repository_id),
                 *(literal(position, BigInteger).label("position"), literal(is_covered_anew).label("is_covered_anew")),
             )
-            .join(holders, holders.c.image_id == StandingDecision.image_id)
-            .where(StandingDecision.image_id > 0)  # SQLite takes ON CONFLICT for a part of the join otherwise
+            .where(StandingDecision.image_id.in_(holders))
             .order_by(StandingDecision.image_id, StandingDecision.repository_id)
         )
         if statuses:
@@ -203,8 +201,19 @@ def _is_same_match() -> ColumnElement[bool]:
     return and_(PackageAdvisory.package_id == MatchEvent.package_id, PackageAdvisory.advisory_id == MatchEvent.advisory_id)
 
 
+async def _load_holders(session: AsyncSession, package_ids: Iterable[int]) -> set[int]:
+    """Load the images that hold a package, the indexes that name one of them, and so on upwards.
+
+    They are told to the next statement one by one: the planner cannot know how few they are, and would read all decisions there are.
+    """
+    found: set[int] = set()
+    for piece in in_chunks(sorted(package_ids), _PACKAGES_A_QUERY):
+        holders = _holders_of(piece)
+        found.update((await session.execute(select(holders.c.image_id))).scalars())
+    return found
+
+
 def _holders_of(package_ids: Sequence[int]) -> CTE:
-    """The images that hold a package, the indexes that name one of them, and so on upwards."""
     inside = select(ImagePackage.image_id).where(ImagePackage.package_id.in_(package_ids), ImagePackage.owned_by.is_(None))
     holders = inside.cte("holders", recursive=True)
     named = (

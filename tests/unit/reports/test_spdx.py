@@ -90,6 +90,21 @@ def test_the_image_is_named_by_its_digest() -> None:
     assert (image.name, image.version, image.checksums[0].value) == ("registry.example/team/app:v1", DIGEST, DIGEST.removeprefix("sha256:"))
 
 
+@pytest.mark.parametrize(
+    ("vendor", "supplier"),
+    [
+        ("\N{NO-BREAK SPACE}", "NOASSERTION"),
+        ("\N{EM SPACE}() <\N{IDEOGRAPHIC SPACE}>", "NOASSERTION"),
+        ("\N{NO-BREAK SPACE}Foo\tTeam <foo@example.org>\n", "Organization: Foo Team (foo@example.org)"),
+        ("Foo (of\N{LINE SEPARATOR}Bar)", "Organization: Foo [of Bar]"),
+    ],
+)
+def test_a_supplier_is_named_unless_nothing_but_white_space_and_brackets_is_recorded(vendor: str, supplier: str) -> None:
+    package = Package(type="deb", name="a", version="1", vendor=vendor)
+    raw, _ = _render(full_report(packages=(InstalledPackage(package=package, paths=(), layer=None),)))
+    assert next(one["supplier"] for one in raw["packages"] if one["name"] == "a") == supplier
+
+
 _WORDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="/"), min_size=1, max_size=12)
 _TEXTS = st.text(st.characters(exclude_categories=["C"]), max_size=30)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -19,6 +19,13 @@ from pratique.errors import InvalidAdvisory
 MAX_CHAIN = 4  # relationships that one product is made of; real ones are two (package, module, platform); ends cycles
 MAX_PRODUCTS = 2_000_000  # leaves and relationships of a document; protects the tables' memory, on top of the document's own size
 
+SOURCES = frozenset({"src", "nosrc"})
+"""The architectures of source packages."""
+
+_ARCHITECTURES = SOURCES | {
+    *("noarch", "x86_64", "aarch64", "ppc64le", "s390x", "ppc64", "ppc", "s390"),
+    *("i386", "i486", "i586", "i686", "ia64", "armv7hl", "riscv64"),
+}
 _PURL = re.compile(
     r"pkg:(?P<kind>rpm|rpmmod)/(?P<namespace>[^/@?#]+)/(?P<name>[^@?#]+)(?:@(?P<version>[^?#]*))?(?:\?(?P<qualifiers>[^#]*))?(?:#.*)?"
 )
@@ -72,7 +79,10 @@ class ProductTree(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RpmName:
-    """What a package URL says of a package or module: `version` is empty where it has none, and has its epoch in front where the URL has one."""
+    """What a package URL says of a package or module: `version` is empty where it has none, and has its epoch in front where the URL has one.
+
+    `source` and `source_version`, with the package's epoch, are what a build was made of, where the URL says it (SUSE's `upstream`).
+    """
 
     kind: str
     namespace: str
@@ -80,6 +90,8 @@ class RpmName:
     version: str
     architecture: str
     module: str
+    source: str = ""
+    source_version: str = ""
 
 
 @lru_cache(maxsize=1 << 15)
@@ -95,6 +107,7 @@ def parse_rpm_purl(purl: str) -> RpmName | None:
         return RpmName(kind=kind, namespace=namespace, name=name, version="", architecture="", module=_stream(f"{name}:{version}"))
     values = dict(pair.partition("=")[::2] for pair in qualifiers.split("&")) if qualifiers else {}
     epoch = values.get("epoch", "")
+    source, source_version = _source(unquote(values.get("upstream", ""))) if version else ("", "")
     return RpmName(
         kind=kind,
         namespace=namespace,
@@ -102,7 +115,27 @@ def parse_rpm_purl(purl: str) -> RpmName | None:
         version=f"{epoch}:{version}" if epoch and version else version,
         architecture=values.get("arch", ""),
         module=_stream(unquote(values.get("rpmmod", ""))),
+        source=source,
+        source_version=f"{epoch}:{source_version}" if epoch and source_version else source_version,
     )
+
+
+def _source(file_name: str) -> tuple[str, str]:
+    """Name and version of `webkit2gtk3-2.24.2-3.27.1.src.rpm`, the source of a build; both empty for anything else."""
+    name, *version = file_name.removesuffix(".rpm").removesuffix(".src").removesuffix(".nosrc").rsplit("-", 2)
+    return (name, "-".join(version)) if name and len(version) == 2 and file_name.endswith("src.rpm") else ("", "")  # noqa: PLR2004 - version and release
+
+
+def whole_name(product: Product, name: RpmName) -> RpmName:
+    """What a product is, of which the URL may have its name in two: SUSE splits `libwebkit2gtk-4_0-37` as if 37 were a release where it knows no source of it.
+
+    Releases of its builds have a dot in them and versions begin with a digit. Those that it knows the source of have `upstream`.
+    """
+    version, _, release = name.version.partition("-")
+    is_build = name.source or (version[:1].isdigit() and "." in release)
+    if is_build or product.product_id != f"{name.name}-{name.version}" or "upstream=" in product.purl:
+        return name
+    return replace(name, name=product.product_id, version="")
 
 
 def _stream(module: str) -> str:
@@ -110,6 +143,15 @@ def _stream(module: str) -> str:
     name, _, rest = module.partition(":")
     stream = rest.partition(":")[0]
     return f"{name}:{stream}" if name and stream else ""
+
+
+def split_full_name(text: str) -> tuple[str, str, str]:
+    """Name, version with release, and architecture of `openssl-1_1-1.1.1l-150500.17.12.1.x86_64`; all but the first empty where it is a name alone."""
+    rest, _, architecture = text.rpartition(".")
+    if architecture not in _ARCHITECTURES:
+        rest, architecture = text, ""
+    name, *version = rest.rsplit("-", 2)
+    return (name, "-".join(version), architecture) if len(version) == 2 else (text, "", "")  # noqa: PLR2004 - version and release
 
 
 @dataclass(frozen=True, slots=True)

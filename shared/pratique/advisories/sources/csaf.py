@@ -2,7 +2,8 @@
 
 1. What a product id stands for is looked up in the document's tree (`_csaf_tree`); its platform becomes an ecosystem, its package URL a package.
 2. For each package of an ecosystem the statements are joined: a fix counts before all others, then `known_affected`, then `known_not_affected`. Of several
-   fixes the highest counts, as not every build of the lower one has it, and each architecture may have its own.
+   fixes the highest counts, as not every build of the lower one has it, and each architecture may have its own. A source that is `known_affected` beside fixes of what is
+   built of it is affected up to the version that these were built of; one that will not be fixed stays so.
 3. What is under investigation says nothing and is left out. So is that one build is not affected (a `known_not_affected` with a version): others may be.
 
 What makes one vendor's documents different from another's is in its `Dialect`.
@@ -18,7 +19,16 @@ from pathlib import Path
 import msgspec
 
 from pratique.advisories.advisory import Advisory, Affected, Event, FixState
-from pratique.advisories.sources._csaf_tree import Product, Products, ProductTree, RpmName, parse_rpm_purl
+from pratique.advisories.sources._csaf_tree import (
+    SOURCES,
+    Product,
+    Products,
+    ProductTree,
+    RpmName,
+    parse_rpm_purl,
+    split_full_name,
+    whole_name,
+)
 from pratique.advisories.sources._documents import Document, read_documents
 from pratique.advisories.sources._fields import (
     EVERY_VERSION,
@@ -40,11 +50,6 @@ from pratique.errors import InvalidAdvisory, LimitExceeded
 MAX_FLAWS = 5000  # vulnerabilities of one document, a kernel update's are hundreds; protects the alias table
 _MAX_VECTORS = 8
 _MAX_NOTE = 40  # characters; a publisher's word, and not its prose
-_SOURCES = frozenset({"src", "nosrc"})
-_ARCHITECTURES = _SOURCES | {
-    *("noarch", "x86_64", "aarch64", "ppc64le", "s390x", "ppc64", "ppc", "s390"),
-    *("i386", "i486", "i586", "i686", "ia64", "armv7hl", "riscv64"),
-}
 
 
 class _Text(msgspec.Struct, frozen=True):
@@ -128,12 +133,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One vendor's ways. `prefix` stands before the ids of documents that are named by their CVE alone, as several vendors' are; `place_of` knows its platforms."""
+    """One vendor's ways. `prefix` stands before the ids of documents that are named by their CVE alone, as several vendors' are; `place_of` knows its platforms.
+
+    `splits_names` tells that its package URLs may have names in two, as `whole_name` says.
+    """
 
     source: str
     prefix: str
     namespaces: frozenset[str]
     place_of: Callable[[Product], Place | None]
+    splits_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +159,7 @@ class _Statements:
     fixes: dict[_Key, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))  # by architecture
     affected: dict[_Key, tuple[FixState, str]] = field(default_factory=dict)
     not_affected: dict[_Key, str] = field(default_factory=dict)
+    sources: dict[_Key, str] = field(default_factory=dict)  # what fixes were built of
     unreadable: int = 0  # fixes that are no versions
 
     def add_fix(self, key: _Key, architecture: str, version: str) -> None:
@@ -163,6 +173,11 @@ class _Statements:
         old = fixes.get(architecture)
         fixes[architecture] = version if old is None or old == version else highest(ecosystem, (old, version))
 
+    def add_source(self, key: _Key, version: str) -> None:
+        """Note what a fix was built of; of two versions the higher one counts."""
+        if is_version(key.place.ecosystem, version):
+            self.sources[key] = highest(key.place.ecosystem, (version, self.sources.get(key, version)))
+
     def entries(self) -> Iterator[Affected]:
         """All statements, the more telling ones first, each package once for each fix."""
         for key, fixes in self.fixes.items():
@@ -170,7 +185,8 @@ class _Statements:
                 yield _entry(key, ranges=fixed_in(version), architectures=architectures)
         for key, (state, note) in self.affected.items():
             if key not in self.fixes:
-                yield _entry(key, ranges=EVERY_VERSION, state=state, note=note)
+                is_built = key in self.sources and state is FixState.AFFECTED
+                yield _entry(key, ranges=fixed_in(self.sources[key]) if is_built else EVERY_VERSION, state=state, note=note)
         for key, note in self.not_affected.items():
             if key not in self.fixes and key not in self.affected:
                 yield _entry(key, ranges=(), state=FixState.NOT_AFFECTED, note=note)
@@ -299,7 +315,7 @@ def _state(flaw: _Flaw, products: Products, dialect: Dialect, statements: _State
     for product_id in status.known_not_affected:
         if found := _keyed(product_id, products, dialect):
             key, name = found
-            if not name.version and name.architecture not in _SOURCES:  # of a source nothing follows for each package built from it
+            if not name.version and name.architecture not in SOURCES:  # of a source nothing follows for each package built from it
                 statements.not_affected[key] = reasons.get(product_id, "")
 
 
@@ -308,22 +324,15 @@ def _fix(product_id: str, products: Products, dialect: Dialect, statements: _Sta
     if found is None:
         return
     key, name = found
-    if name.architecture in _SOURCES:
+    if name.architecture in SOURCES:
         return  # packages are matched by their own names, which are there, too
     version, architecture, plain = name.version, name.architecture, key.name
     if not version:
-        plain, version, architecture = _split_full_name(plain)
-    if version and architecture not in _SOURCES:
+        plain, version, architecture = split_full_name(plain)
+    if version and architecture not in SOURCES:
         statements.add_fix(_Key(key.place, plain, key.module), architecture, version)
-
-
-def _split_full_name(text: str) -> tuple[str, str, str]:
-    """Name, version with release, and architecture of `openssl-1_1-1.1.1l-150500.17.12.1.x86_64`; all but the first empty where it is a name alone."""
-    rest, _, architecture = text.rpartition(".")
-    if architecture not in _ARCHITECTURES:
-        rest, architecture = text, ""
-    name, *version = rest.rsplit("-", 2)
-    return (name, "-".join(version), architecture) if len(version) == 2 else (text, "", "")  # noqa: PLR2004 - version and release
+    if name.source:
+        statements.add_source(_Key(key.place, name.source, key.module), name.source_version)
 
 
 _UNPLANNED = (FixState.AFFECTED, "")
@@ -375,6 +384,8 @@ def _keyed(product_id: str, products: Products, dialect: Dialect) -> tuple[_Key,
     place = dialect.place_of(component.platform)
     if place is None:
         return None
+    if dialect.splits_names and package.purl:
+        name = whole_name(package, name)
     module = name.module or (_module(component.module) if component.module else "")
     return _Key(place, checked_name(name.name), module), name
 

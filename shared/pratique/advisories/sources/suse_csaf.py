@@ -2,6 +2,7 @@
 
 A platform is known by its name, which is OSV's but for the vendor in front: `SUSE:Linux Enterprise Server 15 SP5`, `openSUSE:Leap 15.5`. SUSE calls fixed versions
 `recommended`. Long-term support has names of its own and becomes a channel.
+What is affected is named without versions, and its source beside what is built of it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def place_of_name(name: str) -> Place | None:
     return Place(ecosystem=f"{match['vendor']}:{match['release']}", channel=contract["kind"].lower() if contract else "")
 
 
-DIALECT = Dialect(source="suse-csaf", prefix="SUSE-", namespaces=frozenset({"suse", "opensuse"}), place_of=_place_of)
+DIALECT = Dialect(source="suse-csaf", prefix="SUSE-", namespaces=frozenset({"suse", "opensuse"}), place_of=_place_of, splits_names=True)
 
 
 def read(folder: Path, limits: SourceLimits) -> Iterator[Advisory | Problem]:
