@@ -2,7 +2,7 @@
 
 1. The mirror is compiled as `pratique advisories build` does it.
 2. Every zip of OSV's is read again with the standard library, and what each record says of a package is looked up in the compiled file. A record is compiled, or withdrawn,
-   or about no flaw, or skipped; which are skipped, wholly or of some packages, is named with the reason.
+   or about no flaw, or skipped; which are skipped, wholly or of some packages, or compiled with ranges that cannot be compared, is named with the reason.
 3. Printed are the counts of each ecosystem. A record that is none of these, or counts that the compiler gives otherwise, end the program with 1.
 
 With `--write` the table in docs/matching-data.md is renewed.
@@ -58,7 +58,7 @@ class Compiled:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What became of one ecosystem's records. `packages` counts pairs of a record and a package; `skipped` and `partly` say which records, and why;
+    """What became of one ecosystem's records. `packages` counts pairs of a record and a package; `skipped`, `partly` and `doubtful` say which records, and why;
     `no_flaw` names updates that fix bugs or add features.
     """
 
@@ -73,6 +73,7 @@ class Tally:
     no_flaw: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     partly: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
 
     def add(self, name: str, content: bytes, found: Compiled) -> None:
         """Count a record."""
@@ -94,6 +95,8 @@ class Tally:
             self.compiled += 1
             self.newest = max(self.newest, record["modified"][:10])
         if compiled and not missing:
+            if reason := found.reasons.get(record["id"]):
+                self.doubtful.append(f"`{record['id']}`: {reason}")
             return
         if not compiled and _is_about_no_flaw(record):
             self.no_flaw.append(record["id"])
@@ -211,6 +214,7 @@ def _report(tallies: Sequence[Tally], report: CompileReport, named: int) -> Iter
     for title, lines in (
         ("Updates that fix bugs or add features, and no flaw", [f"- {name}: {_named(records, named)}" for name, records in no_flaw]),
         ("Skipped", [f"- {tally.title} {line}" for tally in tallies for line in tally.skipped]),
+        ("Compiled with ranges that cannot be compared", [f"- {tally.title} {line}" for tally in tallies for line in tally.doubtful]),
         ("Compiled without some of their packages", [f"- {tally.title} {line}" for tally in tallies for line in tally.partly]),
         (
             "Ranges of commits, which say nothing of versions",

@@ -123,6 +123,8 @@ async def _adopt(server: KeptPostgreSQL, fleet: PreparedFleet, *options: str, is
     if done.returncode:
         raise SystemExit(f"adopting ended with {done.returncode}:\n{done.stderr.decode()[-4000:]}")
     result: Result = json.loads(done.stdout)
+    if result["touched"] < 0 or result["left"]:
+        raise SystemExit("the databases were not compared, or something is left to judge: nothing was measured")
     return result
 
 

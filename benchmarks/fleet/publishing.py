@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import json
 import random
 import shutil
@@ -28,6 +29,7 @@ RECORDS = 36_000
 CHANGES = 1_000
 EXPLOITED = 5
 _KNOWN_EXPLOITED = 150
+_MAKERS = ("publishing", "universe")
 _SEED = 4_242
 _MODIFIED = "2025-08-25T00:00:00Z"
 _VECTORS = {
@@ -71,7 +73,8 @@ class Databases:
 
 def prepare_databases(cache: Path) -> Databases:
     """Give the databases; compiled when the folder `cache` has none."""
-    folder = cache / f"advisories-{SCHEMA_VERSION}"
+    sources = b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in _MAKERS)
+    folder = cache / f"advisories-{SCHEMA_VERSION}-{hashlib.sha256(sources).hexdigest()[:12]}"
     if not (folder / "changes.json").exists():
         print("compiling advisories", flush=True)
         shutil.rmtree(folder, ignore_errors=True)

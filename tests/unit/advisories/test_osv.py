@@ -117,3 +117,20 @@ def test_a_malformed_record_is_refused(name: str) -> None:
 def test_any_bytes_are_a_record_or_are_refused(content: bytes) -> None:
     with contextlib.suppress(InvalidAdvisory):
         parse_advisory(content)
+
+
+@pytest.mark.parametrize(
+    ("title", "streams"),
+    [
+        ("Important: nodejs:18 security update", ["nodejs:18"]),
+        ("Moderate: virt:rhel and virt-devel:rhel security, bug fix, and enhancement update", ["virt:rhel", "virt-devel:rhel"]),
+        ("Low: perl-DBD-SQLite:1.58.", ["perl-DBD-SQLite:1.58"]),
+        ("Important: container-tools:rhel8 security update", ["container-tools:rhel8"]),
+        ("Important: kernel security update", [""]),
+        ("a." * 1_000_000, [""]),
+    ],
+)
+def test_module_streams_are_read_out_of_titles(title: str, streams: list[str]) -> None:
+    affected = make_affected("AlmaLinux:8", "a", {"introduced": "0"}, {"fixed": "1-1.module_el8.9.0+1+2"})
+    assert [entry.module for entry in _parse(make_record("ALSA-2024:1", affected, summary=title)).affected] == streams
+    assert [entry.module for entry in _parse(make_record("GHSA-1", affected, summary=title)).affected] == [""]

@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.advisories.osv import parse_advisory
-from pratique.advisories.ranges import AffectedVersions, VersionSet, evaluate_affected
+from pratique.advisories.ranges import AffectedVersions, Interval, VersionSet, evaluate_affected
 from pratique.advisories.versions import sort_key
 from pratique.errors import InvalidAdvisory
 from tests.support.osv_mirror import make_affected, make_record, naive_fix, naive_is_affected
 
 
-def _evaluate(*entries: dict[str, Any]) -> tuple[VersionSet, int]:
+def _evaluate(*entries: dict[str, Any]) -> tuple[VersionSet, tuple[Interval, ...]]:
     advisory = parse_advisory(json.dumps(make_record("GHSA-1", *entries)).encode())
     assert advisory is not None
-    versions, unreadable = evaluate_affected(advisory.affected)
+    versions, doubtful = evaluate_affected(advisory.affected)
     assert AffectedVersions.decode(versions.encode()) == versions
-    return VersionSet(entries[0]["package"]["ecosystem"], versions), unreadable
+    return VersionSet(entries[0]["package"]["ecosystem"], versions), doubtful
 
 
 def _holds(versions: VersionSet, version: str, ecosystem: str = "npm") -> bool:
@@ -69,12 +69,31 @@ def test_listed_versions_are_affected_beside_the_ranges() -> None:
     assert not versions.names("2004e")
 
 
-def test_a_range_with_an_unreadable_bound_is_left_out_and_counted() -> None:
-    versions, unreadable = _evaluate(
+def test_a_range_with_an_unreadable_bound_is_left_out_and_told() -> None:
+    versions, doubtful = _evaluate(
         make_affected("npm", "a", {"introduced": "1.0.0-*"}, {"fixed": "1.1.0"}), make_affected("npm", "a", {"introduced": "2.0.0"})
     )
-    assert unreadable == 1
+    assert doubtful == (Interval(low=None, high="1.1.0"),)
     assert [_holds(versions, version) for version in ("1.0.5", "2.0.0")] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("events", "hull"),
+    [
+        ([{"introduced": "0"}, {"fixed": "?"}], Interval(low=None, high=None)),
+        ([{"introduced": "1.0.0"}, {"fixed": "?"}], Interval(low="1.0.0", high=None)),
+        ([{"introduced": "?"}, {"last_affected": "1.1.0"}], Interval(low=None, high="1.1.0", closed=True)),
+        ([{"introduced": "?"}], Interval(low=None, high=None)),
+        ([{"introduced": "2.0.0"}, {"fixed": "2.1.0"}, {"introduced": "?"}, {"fixed": "10.0.0"}], Interval(low=None, high="10.0.0")),
+        ([{"introduced": "10.0.0"}, {"fixed": "?"}, {"introduced": "2.0.0"}, {"fixed": "2.1.0"}], Interval(low="2.0.0", high=None)),
+        ([{"introduced": "2.0.0"}, {"fixed": "2.1.0"}, {"limit": "?"}], Interval(low="2.0.0", high="2.1.0")),
+        ([{"fixed": "?"}], Interval(low=None, high=None)),
+    ],
+)
+def test_a_range_that_cannot_be_read_may_hold_what_lies_between_its_readable_bounds(events: list[dict[str, str]], hull: Interval) -> None:
+    versions, doubtful = _evaluate(make_affected("npm", "a", *events))
+    assert doubtful == (hull,)
+    assert not versions.holds(sort_key("npm", "2.0.0"))
 
 
 def test_an_empty_range_affects_nothing() -> None:
