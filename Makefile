@@ -12,10 +12,10 @@ PIP := $(BIN)/pip --disable-pip-version-check
 PYTEST := $(BIN)/pytest -q -n $(WORKERS)
 LOCK := $(BIN)/pip-compile -q --generate-hashes --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe
 
-.PHONY: help setup demo test tools lint types unit contract integration e2e fuzz bench corpus fmt lock clean
+.PHONY: help setup demo test tools lint types unit contract integration e2e fuzz bench bench-fleet bench-matching corpus fmt lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/run.stamp ## Install pratique into .venv from the lock file
 
@@ -53,6 +53,13 @@ fuzz: $(VENV)/dev.stamp ## Try every parser with damaged input (SECONDS=300 in a
 
 bench: $(VENV)/dev.stamp ## Measure, and compare with what is written down
 	$(BIN)/python -m benchmarks
+
+bench-fleet: $(VENV)/dev.stamp ## Measure what newer advisories cost a fleet (IMAGES=10000,30000,100000): 20 GB of disk, ten minutes the first time
+	$(BIN)/python -m benchmarks.fleet $(if $(IMAGES),--images $(IMAGES))
+
+bench-matching: $(VENV)/dev.stamp ## Measure compiling and matching with a mirror of advisories (MIRROR=folder)
+	@[ -n "$(MIRROR)" ] || { echo 'name a mirror: make bench-matching MIRROR=folder' >&2; exit 2; }
+	$(BIN)/python -m benchmarks.matching "$(MIRROR)"
 
 corpus: $(VENV)/dev.stamp ## Compile a mirror of advisories and count what became of every record (MIRROR=folder; WRITE=1: into docs/matching-data.md)
 	@[ -n "$(MIRROR)" ] || { echo 'name a mirror: make corpus MIRROR=folder' >&2; exit 2; }

@@ -96,6 +96,7 @@ async def _measure(size: int, plan: Plan) -> tuple[PreparedFleet, Sequence[Resul
         for number in range(plan.rounds):
             results.append(await _adopt(server, fleet, is_warm=not plan.is_cold))
             print(f"{size:,} images, round {number + 1} of {plan.rounds}: {results[-1]['seconds']:.2f} s", flush=True)
+        print(f"pratique's connections set {', '.join(results[-1]['settings']) or 'nothing'}")
         if plan.profiles is not None:
             await _adopt(server, fleet, "--profile", str(plan.profiles / f"{size}.prof"))
         explained = await _adopt(server, fleet, "--explain")

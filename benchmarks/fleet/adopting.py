@@ -37,6 +37,9 @@ from pratique_services.advisor.fleet import Fleet
 
 COMPARE, MATCH, ORDER, JUDGE, REST = "compare", "match and write", "order", "judge", "rest"
 _SHOWN = 12
+_SETTINGS = (
+    "SELECT name, setting FROM pg_settings WHERE source = 'client' AND name IN ('jit', 'random_page_cost', 'work_mem', 'plan_cache_mode')"
+)
 _COUNTS = {
     "changes": "SELECT count(*) FROM (SELECT DISTINCT package_id, advisory_id FROM match_event) AS changed",
     "events": "SELECT count(*) FROM match_event",
@@ -113,6 +116,7 @@ async def _adopt(url: str, new: Path, watch: Watch, profile: cProfile.Profile | 
                 profile.disable()
         seconds, cpu = time.perf_counter() - started, _cpu_seconds() - used
         async with database.reading() as session:
+            settings = [f"{name}={value}" for name, value in await session.execute(text(_SETTINGS))]
             counts = {name: (await session.execute(text(query))).scalar_one() for name, query in _COUNTS.items()}
     finally:
         with suppress(OSError):
@@ -128,6 +132,7 @@ async def _adopt(url: str, new: Path, watch: Watch, profile: cProfile.Profile | 
         "written": fleet.written,
         "ordered": fleet.ordered,
         **counts,
+        "settings": settings,
         "statements": _describe(watch),
     }
 

@@ -17,7 +17,7 @@ FILLING: Mapping[str, str] = {
     "shared_buffers": "1GB",
     "work_mem": "256MB",
     "maintenance_work_mem": "1GB",
-    "max_wal_size": "8GB",
+    "max_wal_size": "3GB",
     "checkpoint_timeout": "30min",
     "autovacuum": "off",
     "jit": "off",

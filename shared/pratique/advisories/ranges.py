@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,8 +21,7 @@ from pratique.errors import InvalidAdvisory, InvalidVersion
 MAX_POINTS = 200_000  # events and listed versions of one package in one record; protects the sort and a row's size
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
+class Interval(NamedTuple):
     """Affected versions from `low` (None: the first) to `high` (None: all later ones), `high` itself being affected only if `closed`."""
 
     low: str | None
@@ -42,8 +42,7 @@ class AffectedVersions:
 
     def encode(self) -> bytes:
         """Serialise for a database row."""
-        rows = [(interval.low, interval.high, interval.closed) for interval in self.intervals]
-        return _ENCODER.encode((rows, self.versions, self.fixes))
+        return _ENCODER.encode((self.intervals, self.versions, self.fixes))
 
     @classmethod
     def decode(cls, content: bytes) -> AffectedVersions:
@@ -52,17 +51,14 @@ class AffectedVersions:
         Raises InvalidAdvisory.
         """
         try:
-            rows, versions, fixes = _DECODER.decode(content)
+            intervals, versions, fixes = _DECODER.decode(content)
         except (msgspec.DecodeError, UnicodeError) as error:
             raise InvalidAdvisory(f"stored ranges cannot be read: {error}") from error
-        return cls(
-            intervals=tuple(Interval(low=low, high=high, closed=closed) for low, high, closed in rows), versions=versions, fixes=fixes
-        )
+        return cls(intervals=intervals, versions=versions, fixes=fixes)
 
 
-_Row = tuple[str | None, str | None, bool]
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(tuple[list[_Row], tuple[str, ...], tuple[str, ...]])
+_DECODER = msgspec.msgpack.Decoder(tuple[tuple[Interval, ...], tuple[str, ...], tuple[str, ...]])
 
 
 class VersionSet:

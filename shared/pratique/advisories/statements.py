@@ -149,8 +149,10 @@ class StatementSet:
     def of(cls, ecosystem: str, statements: Iterable[Statement]) -> StatementSet:
         """Compute the keys."""
         keyed = _keyed(ecosystem, statements)
-        doubts = tuple(one for one in keyed if one[0].is_doubtful)
-        return cls(ecosystem, tuple(one for one in keyed if not one[0].is_doubtful) if doubts else keyed, doubts=doubts)
+        doubts = [one for one in keyed if one[0].is_doubtful]
+        if not doubts:
+            return cls(ecosystem, keyed)
+        return cls(ecosystem, tuple(one for one in keyed if not one[0].is_doubtful), doubts=tuple(doubts))
 
     @classmethod
     def of_parts(cls, ecosystem: str, parts: Sequence[tuple[EcosystemPart, Sequence[Statement]]]) -> StatementSet | None:
