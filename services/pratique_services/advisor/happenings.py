@@ -13,9 +13,10 @@ from pratique.deciding.decider import Judgement
 from pratique.deciding.relevance import NEWS_OF_CRITICALS
 from pratique.findings import Severity
 from pratique.policy.evaluate import standing_findings
+from pratique.storage.holdings import Holding
 from pratique.storage.match_changes import ChangeKind
 from pratique.storage.notifications import load_claimed
-from pratique.storage.rejudgements import EventRow, RejudgedImage, load_events, load_packages_inside
+from pratique.storage.rejudgements import EventRow, RejudgedImage, load_events
 
 _TOLD_CHANGES = 20  # in a decision's cause: the rest is counted
 
@@ -30,26 +31,19 @@ class Happenings:
     by_position: dict[int, Mapping[int, Sequence[EventRow]]] = field(default_factory=dict)
 
     async def inside(
-        self, session: AsyncSession, images: Sequence[RejudgedImage], members: Mapping[str, Sequence[int]], *, only_news: bool = False
+        self, session: AsyncSession, images: Sequence[RejudgedImage], holdings: Mapping[str, Holding]
     ) -> Mapping[Key, Sequence[EventRow]]:
-        """Load what happened in each image at the position that it was ordered for; `members` are the images that its digest stands for."""
+        """Load what happened in each image at the position that it was ordered for; `holdings` are by digest."""
         found: dict[Key, Sequence[EventRow]] = {}
-        for position in sorted({image.position for image in images}):
-            events = await self._load(session, position)
-            if only_news:
-                events = {
-                    number: told for number, of_package in events.items() if (told := [event for event in of_package if key_of(event)])
-                }
-            ordered = [image for image in images if image.position == position]
-            holdings = await load_packages_inside(session, {number for image in ordered for number in members[image.digest]}, events.keys())
-            for image in ordered:
-                packages = dict.fromkeys(package for number in members[image.digest] for package in holdings.get(number, ()))
-                found[image.key] = [event for package in packages for event in events[package]]
+        for image in images:
+            events = await self._load(session, image.position)
+            changed = (package for package in holdings[image.digest].package_ids if package in events)
+            found[image.key] = [event for package in changed for event in events[package]]
         return found
 
     async def _load(self, session: AsyncSession, position: int) -> Mapping[int, Sequence[EventRow]]:
         if position not in self.by_position:
-            self.by_position = {position: await load_events(session, position)}
+            self.by_position[position] = await load_events(session, position)
         return self.by_position[position]
 
 
@@ -68,9 +62,9 @@ def cause_of(events: Iterable[EventRow], position: int, database: str) -> Mappin
     }
 
 
-async def find_news(session: AsyncSession, images: Sequence[RejudgedImage], news: Mapping[Key, Sequence[EventRow]]) -> frozenset[Key]:
+async def find_news(session: AsyncSession, images: Sequence[RejudgedImage], events: Mapping[Key, Sequence[EventRow]]) -> frozenset[Key]:
     """Tell in which images something happened that their repositories were not told of."""
-    pairs = {image.key: {(f"{image.host}/{image.repository}", key_of(event)) for event in news[image.key]} for image in images}
+    pairs = {image.key: {(f"{image.host}/{image.repository}", key) for key in map(key_of, events[image.key]) if key} for image in images}
     claimed = await load_claimed(session, (pair for of_image in pairs.values() for pair in of_image))
     return frozenset(key for key, of_image in pairs.items() if not of_image <= claimed)
 
@@ -82,8 +76,8 @@ def key_of(event: EventRow) -> str:
     return event.cve if event.kind in NEWS_OF_CRITICALS and event.severity == Severity.CRITICAL else ""
 
 
-def has_news(judged: Judgement, news: Sequence[EventRow]) -> bool:
+def has_news(judged: Judgement, events: Sequence[EventRow]) -> bool:
     """Tell whether what happened stands, where a tag points to the image: a waiver may cover it."""
-    names = {event.advisory for event in news}
+    names = {event.advisory for event in events if key_of(event)}
     concerned = [finding for finding in judged.evidence.findings if finding.id in names]
     return bool(judged.subject.tags) and bool(standing_findings(judged.policy, concerned, judged.subject, dt.datetime.now(dt.UTC)))

@@ -29,7 +29,7 @@ from pratique.storage.rejudgements import RejudgedImage, claim_rejudgements, fin
 from pratique.vex.trust import NOBODY
 from pratique_services.advisor.happenings import Happenings, cause_of, find_news, has_news
 
-_IMAGES_A_PIECE = 250
+_IMAGES_A_PIECE = 500
 _MAX_KNOWN = 100_000  # packages with their findings, some 2 KB each
 _MATCHING = "matching"
 
@@ -100,19 +100,17 @@ class Rejudge:
         glance = self.glance  # the other loop may begin another one
         cases = {image.key: _as_case(image, database) for image in images}
         holdings = await load_holdings(session, (image.digest for image in images), glance.known)
-        members = {digest: holding.image_ids for digest, holding in holdings.items()}
         subjects = dict(zip(cases, await self.decider.load_subjects(session, list(cases.values())), strict=True))
-        news = await self.happenings.inside(session, images, members, only_news=True)
-        untold = await find_news(session, images, news)
+        events = await self.happenings.inside(session, images, holdings)
+        untold = await find_news(session, images, events)
         statuses = self._glance(images, subjects, holdings, glance)
         doubtful = [image for image in images if image.key in untold or statuses[image.key] != image.status]
         # Few are left.
         judgements = await self._judge(session, [(cases[image.key], subjects[image.key]) for image in doubtful], holdings, glance)
-        events = await self.happenings.inside(session, doubtful, members)
         return [
             replace(judged, case=replace(judged.case, cause=cause_of(events[image.key], image.position, database)))
             for image, judged in zip(doubtful, judgements, strict=True)
-            if str(judged.verdict.status) != image.status or (image.key in untold and has_news(judged, news[image.key]))
+            if str(judged.verdict.status) != image.status or (image.key in untold and has_news(judged, events[image.key]))
         ]
 
     def _glance(

@@ -21,7 +21,9 @@ _CAUSES = frozenset({"image", "manifest", "config", "layer"})
 
 def clean(text: str, limit: int = 500) -> str:
     """Cut to `limit` and replace control and direction characters: names come from images and feeds."""
-    shown = "".join(character if character.isprintable() else "?" for character in text[:limit])
+    shown = text[:limit]
+    if not shown.isprintable():
+        shown = "".join(character if character.isprintable() else "?" for character in shown)
     return f"{shown}…" if len(text) > limit else shown
 
 
@@ -59,8 +61,9 @@ def duration(span: dt.timedelta) -> str:
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
 
 
-def _urgency(finding: Finding) -> tuple[int, bool, bool, str, str]:
-    return (-finding.severity, finding.exploited_since is None, not finding.is_fixable, finding.cve, _finding(finding))
+def _urgency(finding: Finding) -> tuple[int, bool, bool, str, str, str]:
+    place = finding.package or finding.path or ""
+    return (-finding.severity, finding.exploited_since is None, not finding.is_fixable, finding.cve, place, finding.fixed_in or "")
 
 
 def _finding(finding: Finding) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.errors import MissingError
-from pratique.storage.dialect import count_changed, insert_missing
+from pratique.storage.dialect import count_changed, insert_missing, is_any
 from pratique.storage.models import ActionModel, DecisionModel
 from pratique.storage.text import DigestLike, clean_json, hash_json, in_chunks, new_id, utc_now
 
@@ -78,7 +78,7 @@ async def load_promotions(session: AsyncSession, digests: Iterable[DigestLike]) 
         query = (
             select(DecisionModel.repository_id, DecisionModel.image_digest, ActionModel.parameters)
             .join(DecisionModel, DecisionModel.id == ActionModel.decision_id)
-            .where(DecisionModel.image_digest.in_(piece), ActionModel.kind == "promote", ActionModel.outcome == "done")
+            .where(is_any(session, DecisionModel.image_digest, piece), ActionModel.kind == "promote", ActionModel.outcome == "done")
         )
         for repository_id, digest, parameters in await session.execute(query):
             found[repository_id, digest].add(str(parameters["repository"]))

@@ -11,7 +11,7 @@ from sqlalchemy import Text, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.inventory.coverage import Coverage, CoverageItem, FeedState
-from pratique.storage.dialect import upsert
+from pratique.storage.dialect import is_any, upsert
 from pratique.storage.models import CoverageModel
 from pratique.storage.text import in_chunks
 
@@ -44,7 +44,7 @@ async def load_sections_of(session: AsyncSession, image_ids: Iterable[int]) -> M
     for piece in in_chunks(image_ids):
         query = (
             select(CoverageModel.image_id, cast(CoverageModel.items, Text), cast(CoverageModel.feeds, Text))
-            .where(CoverageModel.image_id.in_(piece))
+            .where(is_any(session, CoverageModel.image_id, piece))
             .order_by(CoverageModel.image_id, CoverageModel.section)
         )
         for image_id, items, feeds in await session.execute(query):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Select, select, tuple_, update
@@ -23,7 +23,7 @@ from pratique.storage.actions import (
     plan_actions_of,
     record_action,
 )
-from pratique.storage.dialect import count_changed, insert_into, insert_missing
+from pratique.storage.dialect import count_changed, insert_into, insert_missing, is_any
 from pratique.storage.models import DecisionModel, Image, Registry, Repository, Scan, StandingDecision, VerdictModel
 from pratique.storage.outbox import enqueue
 from pratique.storage.tags import TagRow, load_previous_digest, load_tag, load_tags_pointing_to, record_tag
@@ -103,23 +103,41 @@ async def record_decisions(session: AsyncSession, news: Sequence[NewDecision]) -
     """Adopt verdicts, in the order given, each at most once for a scan and revision. They stand from now on. Raises MissingError for an unknown scan."""
     # The locks on the scans make rivals wait, and then find what is recorded here.
     scans = await _lock_scans(session, {new.scan_id for new in news})
-    known = await _load_revisions(session, news)
-    rows = [_describe(new, scans[new.scan_id]) for new in news if (new.scan_id, new.revision) not in known]
-    await insert_missing(session, VerdictModel, (verdict for verdict, _ in rows))
-    await insert_missing(session, DecisionModel, (decision for _, decision in rows))
-    created = {str(decision["id"]) for _, decision in rows}
-    recorded = known | await _load_revisions(session, [new for new in news if (new.scan_id, new.revision) not in known])
-    await _stand(session, [recorded[new.scan_id, new.revision] for new in news])
-    return tuple(replace(decision, created=decision.id in created) for decision in (recorded[new.scan_id, new.revision] for new in news))
+    recorded = await _load_revisions(session, news)
+    missing = {(new.scan_id, new.revision): new for new in news if (new.scan_id, new.revision) not in recorded}
+    created = {key: _create(new, scans[new.scan_id]) for key, new in missing.items()}
+    verdicts = {decision.id: new_id() for decision in created.values()}
+    await insert_missing(session, VerdictModel, (_describe_verdict(verdicts[one.id], one.verdict) for one in created.values()))
+    await insert_missing(session, DecisionModel, (_describe(one, verdicts[one.id]) for one in created.values()))
+    decisions = tuple((recorded | created)[new.scan_id, new.revision] for new in news)
+    await _stand(session, decisions)
+    return decisions
 
 
-async def _lock_scans(session: AsyncSession, scan_ids: Iterable[str]) -> Mapping[str, tuple[str, str | None]]:
-    """Lock scans; answer the repository and the tag of each."""
-    found: dict[str, tuple[str, str | None]] = {}
+class _ScanPlace(NamedTuple):
+    """Where and under what a scan was asked for."""
+
+    repository_id: str
+    tag: str | None
+    correlation_id: str
+    host: str
+    repository: str
+
+
+async def _lock_scans(session: AsyncSession, scan_ids: Iterable[str]) -> Mapping[str, _ScanPlace]:
+    """Lock scans; answer where they are."""
+    found: dict[str, _ScanPlace] = {}
     wanted = sorted(scan_ids)
     for piece in in_chunks(wanted, 5000):
-        query = select(Scan.id, Scan.repository_id, Scan.tag).where(Scan.id.in_(piece)).order_by(Scan.id).with_for_update()
-        found.update((number, (repository_id, tag)) for number, repository_id, tag in await session.execute(query))
+        query = (
+            select(Scan.id, Scan.repository_id, Scan.tag, Scan.correlation_id, Registry.host, Repository.name)
+            .join(Repository, Repository.id == Scan.repository_id)
+            .join(Registry, Registry.id == Repository.registry_id)
+            .where(is_any(session, Scan.id, piece))
+            .order_by(Scan.id)
+            .with_for_update(of=Scan)
+        )
+        found.update((row[0], _ScanPlace._make(row[1:])) for row in await session.execute(query))
     missing = next((number for number in wanted if number not in found), None)
     if missing is not None:
         raise MissingError(f"expected scan {missing}, found none")
@@ -141,7 +159,8 @@ async def _stand(session: AsyncSession, decisions: Iterable[DecisionRow]) -> Non
     images: dict[str, int] = {}
     for piece in in_chunks(digests, 5000):
         images.update(
-            (digest, number) for digest, number in await session.execute(select(Image.digest, Image.id).where(Image.digest.in_(piece)))
+            (digest, number)
+            for digest, number in await session.execute(select(Image.digest, Image.id).where(is_any(session, Image.digest, piece)))
         )
     rows = [
         {"image_id": images[digest], "repository_id": repository_id, "decision_id": decision.id, "status": str(decision.verdict.status)}
@@ -226,25 +245,45 @@ async def _load(session: AsyncSession, query: _Selected) -> tuple[DecisionRow, .
     )
 
 
-def _describe(new: NewDecision, scan: tuple[str, str | None]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The rows of the verdict and of the decision."""
-    verdict_id = new_id()
-    decision = {
-        "id": new_id(),
-        "scan_id": new.scan_id,
-        "revision": new.revision,
-        "repository_id": scan[0],
+def _create(new: NewDecision, place: _ScanPlace) -> DecisionRow:
+    return DecisionRow(
+        id=new_id(),
+        scan_id=new.scan_id,
+        correlation_id=place.correlation_id,
+        repository_id=place.repository_id,
+        host=place.host,
+        repository=place.repository,
+        tag=place.tag,
+        image_digest=str(new.image_digest),
+        verdict=new.verdict,
+        feed_snapshot=new.feed_snapshot,
+        inventory_digest=new.inventory_digest,
+        waivers_digest=new.waivers_digest,
+        counts=dict(new.counts),
+        created_at=utc_now(),
+        announced_at=None,
+        revision=new.revision,
+        cause=new.cause,
+        created=True,
+    )
+
+
+def _describe(decision: DecisionRow, verdict_id: str) -> dict[str, Any]:
+    return {
+        "id": decision.id,
+        "scan_id": decision.scan_id,
+        "revision": decision.revision,
+        "repository_id": decision.repository_id,
         "verdict_id": verdict_id,
-        "tag": scan[1],
-        "image_digest": str(new.image_digest),
-        "feed_snapshot": new.feed_snapshot,
-        "inventory_digest": new.inventory_digest,
-        "waivers_digest": new.waivers_digest,
-        "counts": dict(new.counts),
-        "cause": None if new.cause is None else dict(new.cause),
-        "created_at": utc_now(),
+        "tag": decision.tag,
+        "image_digest": decision.image_digest,
+        "feed_snapshot": decision.feed_snapshot,
+        "inventory_digest": decision.inventory_digest,
+        "waivers_digest": decision.waivers_digest,
+        "counts": dict(decision.counts),
+        "cause": None if decision.cause is None else dict(decision.cause),
+        "created_at": decision.created_at,
     }
-    return _describe_verdict(verdict_id, new.verdict), decision
 
 
 def _describe_verdict(verdict_id: str, verdict: Verdict) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, Delete, Table, Update
+from sqlalchemy import BigInteger, ColumnElement, CursorResult, Delete, Table, Text, Update, any_, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from pratique.storage.models import Base
 from pratique.storage.text import in_chunks
@@ -18,6 +19,16 @@ Insert = postgresql.Insert | sqlite.Insert
 def is_postgresql(session: AsyncSession) -> bool:
     """Tell whether this is PostgreSQL."""
     return session.get_bind().dialect.name == "postgresql"
+
+
+def is_any(
+    session: AsyncSession, column: ColumnElement[Any] | InstrumentedAttribute[Any], values: Sequence[int] | Sequence[str]
+) -> ColumnElement[bool]:
+    """The condition that a column is one of some values. On PostgreSQL they are one parameter, so that the statement is the same for any number of them; SQLite has no arrays."""
+    if not is_postgresql(session):
+        return column.in_(values)
+    kind = Text() if values and isinstance(values[0], str) else BigInteger()
+    return column == any_(literal(list(values), postgresql.ARRAY(kind)))
 
 
 def table_of(model: type[Base]) -> Table:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 from sqlalchemy import exists, func, select
@@ -16,6 +18,7 @@ from pratique.findings import Finding
 from pratique.inventory.coverage import Coverage, CoverageItem, CoverageStatus, FeedState
 from pratique.storage.advisory_state import UNPLACED, StateRow, load_state
 from pratique.storage.coverages import load_sections_of
+from pratique.storage.dialect import is_any
 from pratique.storage.exploited_findings import load_exploited_findings
 from pratique.storage.matches import is_to_match
 from pratique.storage.members import Members, load_members_of
@@ -71,7 +74,10 @@ async def load_coverages(session: AsyncSession, members: Mapping[str, Members]) 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Each finding once, in the order in which they are told."""
-    return tuple(sorted(dict.fromkeys(findings), key=_rank))
+    ranked = sorted(((_rank(finding), finding) for finding in findings), key=itemgetter(0))
+    groups = ([finding for _, finding in group] for _, group in groupby(ranked, key=itemgetter(0)))
+    # Nearly all groups are of one, and the hash of a finding takes longer than its rank.
+    return tuple(finding for group in groups for finding in (group if len(group) == 1 else dict.fromkeys(group)))
 
 
 def _rank(finding: Finding) -> tuple[int, str, str, str]:
@@ -108,7 +114,7 @@ async def load_inspections(session: AsyncSession, image_ids: Sequence[int]) -> M
     """Load the findings of images that are no package's."""
     found: dict[int, list[Finding]] = defaultdict(list)
     for piece in in_chunks(image_ids):
-        query = select(Inspection.image_id, Inspection.finding).where(Inspection.image_id.in_(piece))
+        query = select(Inspection.image_id, Inspection.finding).where(is_any(session, Inspection.image_id, piece))
         for image_id, content in await session.execute(query):
             found[image_id].append(msgspec.convert(content, Finding))
     return found
@@ -118,13 +124,15 @@ async def _load_gaps(session: AsyncSession, image_ids: Sequence[int]) -> Mapping
     """What no stage could know: an inventory that is not there, packages that no match stands for."""
     found: dict[int, list[CoverageItem]] = defaultdict(list)
     for piece in in_chunks(image_ids):
-        bare = select(Image.id, Image.digest).where(Image.id.in_(piece), Image.inventory_digest.is_(None)).order_by(Image.digest)
+        bare = (
+            select(Image.id, Image.digest).where(is_any(session, Image.id, piece), Image.inventory_digest.is_(None)).order_by(Image.digest)
+        )
         for image_id, digest in await session.execute(bare):
             found[image_id].append(_gap(digest, "its inventory is not recorded"))
         to_match = (
             select(ImagePackage.image_id, PackageModel.matched_position, func.count())
             .join(PackageModel, PackageModel.id == ImagePackage.package_id)
-            .where(is_to_match(), ImagePackage.image_id.in_(piece), ImagePackage.owned_by.is_(None))
+            .where(is_to_match(), is_any(session, ImagePackage.image_id, piece), ImagePackage.owned_by.is_(None))
             .group_by(ImagePackage.image_id, PackageModel.matched_position)
         )
         for image_id, position, count in await session.execute(to_match):

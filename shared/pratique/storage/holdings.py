@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.findings import Finding
 from pratique.inventory.coverage import Coverage
+from pratique.storage.dialect import is_any
 from pratique.storage.evidence import Evidence, load_coverages, load_inspections, worst_first
 from pratique.storage.exploited_findings import load_exploited_findings
 from pratique.storage.members import load_members_of
@@ -33,9 +34,8 @@ class PackageFindings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """What an image, or an index with its images (`image_ids`), holds: packages that have findings, findings that are no package's, and the coverage of all stages."""
+    """What an image, or an index with its images, holds: packages that have or had findings, findings that are no package's, and the coverage of all stages."""
 
-    image_ids: tuple[int, ...]
     package_ids: tuple[int, ...]
     inspections: tuple[Finding, ...]
     coverage: Coverage
@@ -56,7 +56,6 @@ async def load_holdings(session: AsyncSession, digests: Iterable[DigestLike], kn
     coverages = await load_coverages(session, members)
     return {
         digest: Holding(
-            image_ids=found.ids,
             package_ids=tuple(dict.fromkeys(package for number in found.ids for package in packages.get(number, ()))),
             inspections=tuple(finding for number in found.ids for finding in inspections.get(number, ())),
             coverage=coverages[digest],
@@ -66,13 +65,13 @@ async def load_holdings(session: AsyncSession, digests: Iterable[DigestLike], kn
 
 
 async def _load_packages(session: AsyncSession, image_ids: Sequence[int]) -> Mapping[int, Sequence[int]]:
-    """The packages of images that are affected by something, one row an image: there are a hundred in each."""
+    """The packages of images that are, or were, affected by something, one row an image: there are a hundred in each."""
     found: dict[int, Sequence[int]] = defaultdict(tuple)
-    for piece in in_chunks(image_ids, 250):
+    for piece in in_chunks(image_ids, 500):
         query = (
             select(ImagePackage.image_id, func.aggregate_strings(cast(ImagePackage.package_id, Text), ","))
-            .where(ImagePackage.image_id.in_(piece), ImagePackage.owned_by.is_(None))
-            .where(exists().where(PackageAdvisory.package_id == ImagePackage.package_id, PackageAdvisory.resolved_at.is_(None)))
+            .where(is_any(session, ImagePackage.image_id, piece), ImagePackage.owned_by.is_(None))
+            .where(exists().where(PackageAdvisory.package_id == ImagePackage.package_id))
             .group_by(ImagePackage.image_id)
         )
         for image_id, package_ids in await session.execute(query):

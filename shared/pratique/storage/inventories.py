@@ -15,7 +15,7 @@ from pratique.errors import MissingError
 from pratique.inventory.inventory import Inventory
 from pratique.inventory.package import Distribution, InstalledPackage, Package
 from pratique.storage.coverages import load_section, record_section
-from pratique.storage.dialect import insert_missing
+from pratique.storage.dialect import insert_missing, is_any
 from pratique.storage.members import load_members_of
 from pratique.storage.models import Image, ImagePackage, Layer, PackageModel
 from pratique.storage.packages import clean_package, hash_package, read_package, record_packages
@@ -102,7 +102,7 @@ async def load_inventory_digests(session: AsyncSession, image_digests: Iterable[
     members = await load_members_of(session, image_digests)
     known: dict[int, tuple[str, str | None]] = {}
     for piece in in_chunks(sorted({number for found in members.values() for number in found.ids}), 5000):
-        query = select(Image.id, Image.digest, Image.inventory_digest).where(Image.id.in_(piece))
+        query = select(Image.id, Image.digest, Image.inventory_digest).where(is_any(session, Image.id, piece))
         known.update((number, (digest, inventory)) for number, digest, inventory in await session.execute(query))
     return {
         root: None if found.missing else _join_digests(root, [known[number] for number in found.ids]) for root, found in members.items()

@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.findings import Finding, FindingKind, Rating, Severity
+from pratique.storage.dialect import is_any
 from pratique.storage.match_changes import StoredMatch
 from pratique.storage.models import AdvisoryModel, PackageAdvisory, PackageModel
 from pratique.storage.text import in_chunks
@@ -21,8 +22,8 @@ MATCH_COLUMNS = ("severity", "severity_source", "aliases", "installed", "fixed_i
 async def load_stored_matches(session: AsyncSession, package_ids: Iterable[int]) -> Mapping[int, Mapping[str, StoredMatch]]:
     """Load all matches of packages, those that ended too, by package and by the advisory's id."""
     found: dict[int, dict[str, StoredMatch]] = defaultdict(dict)
-    for piece in in_chunks(package_ids, 5000):
-        for row in await session.execute(_select_matches().where(PackageAdvisory.package_id.in_(piece))):
+    for piece in in_chunks(package_ids, 1000):
+        for row in await session.execute(_select_matches().where(is_any(session, PackageAdvisory.package_id, piece))):
             match = StoredMatch(
                 advisory_id=row.advisory_id, finding=read_finding(row), first_seen=row.first_seen, resolved_at=row.resolved_at
             )
@@ -33,8 +34,8 @@ async def load_stored_matches(session: AsyncSession, package_ids: Iterable[int])
 async def load_open_findings(session: AsyncSession, package_ids: Iterable[int]) -> Mapping[int, Mapping[int, Finding]]:
     """Load the findings of packages that last, by package and the advisory's key."""
     found: dict[int, dict[int, Finding]] = defaultdict(dict)
-    for piece in in_chunks(package_ids, 5000):
-        query = _select_matches().where(PackageAdvisory.package_id.in_(piece), PackageAdvisory.resolved_at.is_(None))
+    for piece in in_chunks(package_ids, 1000):
+        query = _select_matches().where(is_any(session, PackageAdvisory.package_id, piece), PackageAdvisory.resolved_at.is_(None))
         for row in await session.execute(query):
             found[row.package_id][row.advisory_id] = read_finding(row)
     return found

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from pratique.findings import Finding
 from pratique.inventory.package import Package
 from pratique.storage.advisory_state import UNPLACED
-from pratique.storage.dialect import insert_missing, table_of, upsert
+from pratique.storage.dialect import insert_missing, is_any, table_of, upsert
 from pratique.storage.match_changes import MatchChange, MatchWrite, PackageMatch, compare_matches
 from pratique.storage.match_rows import MATCH_COLUMNS, describe_advisory, describe_match, load_stored_matches
 from pratique.storage.members import load_members
@@ -114,7 +114,7 @@ async def _load_gaps(session: AsyncSession, package_ids: Iterable[int]) -> dict[
     found: dict[int, str] = {}
     for piece in in_chunks(package_ids, 5000):
         query = select(PackageModel.id, PackageModel.matching_gap).where(
-            PackageModel.id.in_(piece), PackageModel.matched_position.is_not(None)
+            is_any(session, PackageModel.id, piece), PackageModel.matched_position.is_not(None)
         )
         found.update((number, gap or "") for number, gap in await session.execute(query))
     return found
@@ -123,7 +123,7 @@ async def _load_gaps(session: AsyncSession, package_ids: Iterable[int]) -> dict[
 async def _place(session: AsyncSession, matches: Sequence[PackageMatch], earlier: Mapping[int, str], position: int) -> None:
     """Say that packages are matched, and what could not be answered."""
     for piece in in_chunks(sorted(match.package_id for match in matches), 5000):
-        query = update(PackageModel).where(PackageModel.id.in_(piece)).values(matched_position=position)
+        query = update(PackageModel).where(is_any(session, PackageModel.id, piece)).values(matched_position=position)
         await session.execute(query.execution_options(synchronize_session=False))
     for match in matches:
         if earlier.get(match.package_id, "") != match.gap:
@@ -149,7 +149,7 @@ async def _load_advisories(session: AsyncSession, names: Iterable[str]) -> dict[
     found: dict[str, tuple[int, dict[str, Any]]] = {}
     columns = table_of(AdvisoryModel).c
     for piece in in_chunks(names):
-        query = select(columns.id, columns.name, columns.kind, columns.title, columns.links).where(columns.name.in_(piece))
+        query = select(columns.id, columns.name, columns.kind, columns.title, columns.links).where(is_any(session, columns.name, piece))
         for row in await session.execute(query):
             found[row.name] = (row.id, {"name": row.name, "kind": row.kind, "title": row.title, "links": row.links})
     return found

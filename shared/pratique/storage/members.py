@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from pratique.storage.dialect import is_any
 from pratique.storage.models import Image, IndexChild
 from pratique.storage.text import DigestLike, in_chunks
 
@@ -88,7 +89,7 @@ def _collect(root: str, known: Mapping[str, _Known], children: Mapping[int, _Chi
 async def _load_images(session: AsyncSession, digests: Iterable[str]) -> dict[str, _Known]:
     found: dict[str, _Known] = {}
     for piece in in_chunks(sorted(digests)):
-        rows = await session.execute(select(Image.digest, Image.id, Image.kind).where(Image.digest.in_(piece)))
+        rows = await session.execute(select(Image.digest, Image.id, Image.kind).where(is_any(session, Image.digest, piece)))
         found.update((digest, _Known(number, kind)) for digest, number, kind in rows)
     return found
 
@@ -98,7 +99,7 @@ async def _load_children(session: AsyncSession, indexes: Iterable[int]) -> dict[
     for piece in in_chunks(sorted(indexes)):
         query = (
             select(IndexChild.image_id, IndexChild.digest, IndexChild.platform)
-            .where(IndexChild.image_id.in_(piece), IndexChild.is_attestation.is_(False))
+            .where(is_any(session, IndexChild.image_id, piece), IndexChild.is_attestation.is_(False))
             .order_by(IndexChild.image_id, IndexChild.position)
         )
         for image_id, digest, platform in await session.execute(query):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from pratique.advisories.naming import normal_name
 from pratique.advisories.versions import base_ecosystem
 from pratique.inventory.package import Package
-from pratique.storage.dialect import insert_missing
+from pratique.storage.dialect import insert_missing, is_any
 from pratique.storage.models import ImagePackage, PackageModel
 from pratique.storage.text import clean_json, clean_text, hash_json, in_chunks
 
@@ -90,7 +90,9 @@ async def load_packages_named(session: AsyncSession, names: Iterable[tuple[str, 
     found: dict[int, Package] = {}
     for piece in in_chunks(sorted({hash_matching(ecosystem, name) for ecosystem, name in names})):
         for column in (PackageModel.matching_key, PackageModel.second_matching_key):
-            found.update(await load_packages(session, select(PackageModel).where(column.in_(piece), PackageModel.matched_position > 0)))
+            found.update(
+                await load_packages(session, select(PackageModel).where(is_any(session, column, piece), PackageModel.matched_position > 0))
+            )
     return sorted(found.items())
 
 
@@ -121,7 +123,7 @@ def read_package(row: PackageModel) -> Package:
 async def _load_ids(session: AsyncSession, keys: Iterable[str]) -> dict[str, int]:
     ids: dict[str, int] = {}
     for piece in in_chunks(keys):
-        rows = await session.execute(select(PackageModel.key, PackageModel.id).where(PackageModel.key.in_(piece)))
+        rows = await session.execute(select(PackageModel.key, PackageModel.id).where(is_any(session, PackageModel.key, piece)))
         ids.update(rows.all())
     return ids
 

@@ -9,7 +9,7 @@ from sqlalchemy import CTE, BigInteger, ColumnElement, and_, delete, exists, lit
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from pratique.storage.dialect import insert_into
+from pratique.storage.dialect import insert_into, is_any
 from pratique.storage.models import (
     AdvisoryModel,
     DecisionModel,
@@ -79,13 +79,13 @@ async def order_rejudgements(  # noqa: PLR0913
     is_covered_anew: bool = False,
 ) -> None:
     """Order the standing decisions on images with these packages, and on indexes of such, to be judged again: those of some verdicts, or of any if none is named."""
-    for holders in in_chunks(sorted(await _load_holders(session, package_ids)), 5000):
+    for holders in in_chunks(sorted(await _load_holders(session, package_ids)), 1000):
         standing = (
             select(
                 *(StandingDecision.image_id, StandingDecision.repository_id),
                 *(literal(position, BigInteger).label("position"), literal(is_covered_anew).label("is_covered_anew")),
             )
-            .where(StandingDecision.image_id.in_(holders))
+            .where(is_any(session, StandingDecision.image_id, holders))
             .order_by(StandingDecision.image_id, StandingDecision.repository_id)
         )
         if statuses:
@@ -179,20 +179,6 @@ async def load_events(session: AsyncSession, position: int) -> Mapping[int, Sequ
     return found
 
 
-async def load_packages_inside(session: AsyncSession, image_ids: Iterable[int], package_ids: Iterable[int]) -> Mapping[int, Sequence[int]]:
-    """Load which of some packages are in which of some images, by image."""
-    found: dict[int, list[int]] = {}
-    wanted = list(in_chunks(sorted(package_ids), 5000))
-    for images in in_chunks(sorted(image_ids), 500):
-        for packages in wanted:
-            query = select(ImagePackage.image_id, ImagePackage.package_id).where(
-                ImagePackage.image_id.in_(images), ImagePackage.package_id.in_(packages), ImagePackage.owned_by.is_(None)
-            )
-            for image_id, package_id in await session.execute(query):
-                found.setdefault(image_id, []).append(package_id)
-    return found
-
-
 def _is_same_place() -> ColumnElement[bool]:
     return and_(StandingDecision.image_id == Rejudgement.image_id, StandingDecision.repository_id == Rejudgement.repository_id)
 
@@ -208,13 +194,13 @@ async def _load_holders(session: AsyncSession, package_ids: Iterable[int]) -> se
     """
     found: set[int] = set()
     for piece in in_chunks(sorted(package_ids), _PACKAGES_A_QUERY):
-        holders = _holders_of(piece)
+        holders = _holders_of(session, piece)
         found.update((await session.execute(select(holders.c.image_id))).scalars())
     return found
 
 
-def _holders_of(package_ids: Sequence[int]) -> CTE:
-    inside = select(ImagePackage.image_id).where(ImagePackage.package_id.in_(package_ids), ImagePackage.owned_by.is_(None))
+def _holders_of(session: AsyncSession, package_ids: Sequence[int]) -> CTE:
+    inside = select(ImagePackage.image_id).where(is_any(session, ImagePackage.package_id, package_ids), ImagePackage.owned_by.is_(None))
     holders = inside.cte("holders", recursive=True)
     named = (
         select(IndexChild.image_id)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from pratique.storage.dialect import insert_new
+from pratique.storage.dialect import insert_new, is_any
 from pratique.storage.models import Tag, TagHistory
 from pratique.storage.repositories import load_repository_id
 from pratique.storage.text import DigestLike, in_chunks, new_id, utc_now
@@ -79,7 +79,7 @@ async def load_tags_of(session: AsyncSession, places: Iterable[tuple[str, str]])
     found: dict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
     wanted = set(places)
     for piece in in_chunks(sorted({digest for _, digest in wanted}), 2000):
-        query = select(Tag.repository_id, Tag.digest, Tag.name).where(Tag.digest.in_(piece)).order_by(Tag.name)
+        query = select(Tag.repository_id, Tag.digest, Tag.name).where(is_any(session, Tag.digest, piece)).order_by(Tag.name)
         for repository_id, digest, name in await session.execute(query):
             if (repository_id, digest) in wanted:
                 found[repository_id, digest] += (name,)
