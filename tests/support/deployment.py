@@ -220,7 +220,7 @@ class Deployment:
                 process.send_signal(signal.SIGTERM)
         for process in self.processes.values():
             try:
-                process.wait(20)
+                process.wait(30)  # longer than a process gives its own tasks, so that it can tell which one did not end
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(10)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from pratique.policy.cause import Cause, parse_cause
 from pratique.reports.json import verdict_document
 from pratique.storage.audit import AuditRow
 from pratique.storage.decisions import ActionRow, DecisionRow
@@ -99,6 +100,15 @@ class Notification(Document, frozen=True, kw_only=True):
     next_attempt_at: dt.datetime | None
 
 
+class AdvisoryChange(Document, frozen=True, kw_only=True):
+    """What became of one advisory for one package (a purl) of the image: `appeared`, `worsened`, `exploited`, `retracted` and so on."""
+
+    kind: str
+    id: str
+    package: str
+    severity: str
+
+
 class DecisionSummary(Document, frozen=True, kw_only=True):
     """The verdict that stands, and what it came from. `announced`: all its actions were performed; `age_s`: for how many seconds it has stood."""
 
@@ -113,7 +123,10 @@ class DecisionSummary(Document, frozen=True, kw_only=True):
 
 
 class Decision(DecisionSummary, frozen=True, kw_only=True):
-    """A decision with all that is needed to take it again."""
+    """A decision with all that is needed to take it again.
+
+    `revision` is 0 for a scan's own decision, and counts those that newer advisories led to: `changes` are then what they changed, worst first, and how many `more`.
+    """
 
     host: str
     repository: str
@@ -122,6 +135,9 @@ class Decision(DecisionSummary, frozen=True, kw_only=True):
     scan_id: str
     waivers_digest: str | None
     correlation_id: str
+    revision: int
+    changes: tuple[AdvisoryChange, ...]
+    more_changes: int
     actions: tuple[Action, ...]
 
 
@@ -301,6 +317,7 @@ def status_document(reference: str, status: StatusView, *, artifact: str | None)
 
 def decision_document(decision: DecisionRow, actions: tuple[ActionRow, ...]) -> Decision:
     """Describe a decision."""
+    cause = parse_cause(decision.cause) or Cause()
     return Decision(
         **_decision_fields(decision),
         host=decision.host,
@@ -310,6 +327,9 @@ def decision_document(decision: DecisionRow, actions: tuple[ActionRow, ...]) -> 
         scan_id=decision.scan_id,
         waivers_digest=decision.waivers_digest,
         correlation_id=decision.correlation_id,
+        revision=decision.revision,
+        changes=tuple(_same_fields(AdvisoryChange, change) for change in cause.changes),
+        more_changes=cause.more,
         actions=tuple(map(action_document, actions)),
     )
 

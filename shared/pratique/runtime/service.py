@@ -54,7 +54,14 @@ async def _cancel(tasks: list[asyncio.Task[Any]], grace: float) -> None:
         task.cancel()
     _, late = await asyncio.wait(tasks, timeout=grace)
     if late:
-        _log.error("service.abandoned", tasks=len(late), grace_s=grace)
+        _log.error("service.abandoned", tasks=sorted(map(_place_of, late)), grace_s=grace)
+
+
+def _place_of(task: asyncio.Task[Any]) -> str:
+    """What a task runs, and where it waits."""
+    frames = task.get_stack(limit=1)
+    where = f" at {frames[-1].f_code.co_name}:{frames[-1].f_lineno}" if frames else ""
+    return f"{getattr(task.get_coro(), '__qualname__', task.get_name())}{where}"
 
 
 @contextlib.asynccontextmanager
