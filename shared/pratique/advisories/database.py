@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
@@ -16,17 +14,19 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 import msgspec
+from msgspec.structs import replace
 
+from pratique.advisories.database_file import TRANSLATED, open_file
 from pratique.advisories.ecosystem_parts import EcosystemPart, parts_of
 from pratique.advisories.gaps import GapList
 from pratique.advisories.grouping import Match, group_matches, without_cves
 from pratique.advisories.naming import normal_name
 from pratique.advisories.publishers import own_prefixes
 from pratique.advisories.ratings import decode_ratings, order_ratings, rating_record, severity_of
-from pratique.advisories.schema import APPLICATION_ID, SCHEMA_VERSION
+from pratique.advisories.schema import SCHEMA_VERSION
 from pratique.advisories.statements import CLEARED, Affection, StatementSet, decode_statements
 from pratique.advisories.versions import SortKey, sort_key
-from pratique.errors import InvalidAdvisory, InvalidVersion, SettingsError
+from pratique.errors import InvalidVersion
 from pratique.findings import Finding, FindingKind, Rating, Severity
 from pratique.inventory.coverage import CoverageItem, FeedState
 from pratique.inventory.eol_dates import builtin_dates, decode_dates
@@ -37,7 +37,6 @@ _CACHED_PACKAGES = 8192  # names with their ranges, some 2 KB each; the kernel's
 _CACHED_ADVISORIES = 8192
 MAX_FINDINGS = 200_000  # of one image: each is a row and a line of a report; protects memory against an image made of vulnerable packages
 _CACHED_ECOSYSTEMS = 1024  # of packages; an SBOM may name any
-_OPEN_ATTEMPTS = 5  # the file may be replaced while it is opened
 
 _AFFECTED = "SELECT advisory, ecosystem, statements, ratings FROM affected WHERE name = ? AND ecosystem = ? ORDER BY advisory"
 _AFFECTED_IN = """
@@ -62,7 +61,17 @@ class MatchResult:
     gaps: tuple[CoverageItem, ...]
 
 
-class _Said(NamedTuple):
+class PackageAnswer(NamedTuple):
+    """What a database says about one package: its findings (worst first), whether it has advisories for the package's ecosystem, and whether all that it has about the
+    package could be compared with its version.
+    """
+
+    findings: tuple[Finding, ...]
+    is_covered: bool
+    is_comparable: bool
+
+
+class _Said(msgspec.Struct, frozen=True, gc=False):
     """What one advisory says about one package: `own` are its ratings of this package, if it rates each apart."""
 
     advisory: int
@@ -88,7 +97,7 @@ class AdvisoryDatabase:
         self._connection = connection
         self._lock = threading.Lock()  # one statement at a time; look-ups are short and most answers come out of the caches
         self.digest = digest
-        with _translated():
+        with TRANSLATED:
             feeds = connection.execute("SELECT name, updated, ecosystems FROM feed WHERE matched ORDER BY name").fetchall()
             eol = connection.execute("SELECT dates FROM eol").fetchone()
             self.eol_dates = decode_dates(eol[0]) if eol else builtin_dates()
@@ -97,6 +106,7 @@ class AdvisoryDatabase:
             self._spoken_of = {name: frozenset(_texts(ecosystems)) for name, _, ecosystems in feeds}
         self.feeds = tuple(FeedState(name=name, updated=updated) for name, updated, _ in feeds)
         self._load_parts = lru_cache(maxsize=_CACHED_ECOSYSTEMS)(self._read_parts)
+        self._load_cover = lru_cache(maxsize=_CACHED_ECOSYSTEMS)(self._read_cover)
         self._load_affected = lru_cache(maxsize=_CACHED_PACKAGES)(self._read_affected)
         self._load_exploit = lru_cache(maxsize=_CACHED_ADVISORIES)(self._read_exploit)
         self._load_advisory = lru_cache(maxsize=_CACHED_ADVISORIES)(self._read_advisory)
@@ -107,22 +117,12 @@ class AdvisoryDatabase:
 
         Raises SettingsError if there is none at `path` or another release compiled it, InvalidAdvisory for any other file.
         """
-        for _ in range(_OPEN_ATTEMPTS):
-            with _translated(path):
-                before = _identity(path)
-                digest = _digest_of(path, before)
-                # immutable: nobody writes to it (it is replaced), so no locks and no journal are looked for
-                uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-                connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None, cached_statements=16)
-                try:
-                    _check(connection, path)
-                    if _identity(path) == before:
-                        return cls(connection, digest)
-                except BaseException:
-                    connection.close()
-                    raise
-                connection.close()
-        raise SettingsError(f"advisory database {path.name} was replaced {_OPEN_ATTEMPTS} times while it was opened")
+        connection, digest = open_file(path)
+        try:
+            return cls(connection, digest)
+        except BaseException:
+            connection.close()
+            raise
 
     def close(self) -> None:
         """Close the file. Look-ups after that fail."""
@@ -142,11 +142,11 @@ class AdvisoryDatabase:
 
     def covers(self, ecosystem: str) -> bool:
         """Tell whether it has advisories for an ecosystem, release included (`Debian:11`, `PyPI`): in itself, or in a part of it that all its images have."""
-        return any(not part.channel for part in self._load_parts(ecosystem).values())
+        return self._load_cover(ecosystem)
 
     def publishes(self, advisory: str) -> bool:
         """Tell whether an advisory of this id is in the database: one that was withdrawn is not."""
-        with self._lock, _translated():
+        with self._lock, TRANSLATED:
             return self._connection.execute(_IS_PUBLISHED, (advisory,)).fetchone() is not None
 
     def exploit_of(self, cve: str) -> tuple[str, float | None]:
@@ -167,6 +167,13 @@ class AdvisoryDatabase:
         if answer.doubtful:
             raise InvalidVersion(f"what {answer.doubtful[0]} says of {package.name[:140]} has no place in the order of {package.ecosystem}")
         return self._findings(package, answer.matches)
+
+    def match_one(self, package: Package) -> PackageAnswer:
+        """Match one package. Unlike `match` it answers what could not be compared without an error."""
+        if not self.covers(package.ecosystem):
+            return _UNCOVERED
+        answer = self._match(package)
+        return PackageAnswer(self._findings(package, answer.matches), True, answer.is_comparable and not answer.doubtful)
 
     def match_all(self, packages: Iterable[Package], *, limit: int = MAX_FINDINGS) -> MatchResult:
         """Match packages, and name what could not be answered: one gap for an ecosystem that is not covered, one for each package of which the version
@@ -240,20 +247,23 @@ class AdvisoryDatabase:
     def _read_parts(self, ecosystem: str) -> Mapping[int, EcosystemPart]:
         return {self._ecosystems[part.ecosystem]: part for part in parts_of(ecosystem, self._ecosystems)}
 
+    def _read_cover(self, ecosystem: str) -> bool:
+        return any(not part.channel for part in self._load_parts(ecosystem).values())
+
     def _read_affected(self, ecosystem: str, name: str) -> tuple[_Said, ...]:
         parts = self._load_parts(ecosystem)
         query: tuple[str, tuple[object, ...]] = (_AFFECTED_IN, (name, msgspec.json.encode(list(parts)).decode()))
         if len(parts) == 1:
             query = (_AFFECTED, (name, *parts))
-        with self._lock, _translated():
+        with self._lock, TRANSLATED:
             rows = self._connection.execute(*query).fetchall()
             if not rows:
                 return ()
-            found = (_said(ecosystem, parts, advisory, tuple(group)) for advisory, group in groupby(rows, key=itemgetter(0)))
-            return tuple(said for said in found if said is not None)
+            groups = [(row,) for row in rows] if len(parts) == 1 else [tuple(group) for _, group in groupby(rows, key=itemgetter(0))]
+            return tuple([said for group in groups if (said := _said(ecosystem, parts, group)) is not None])
 
     def _read_advisory(self, ecosystem: str, number: int) -> Match:
-        with self._lock, _translated():
+        with self._lock, TRANSLATED:
             name, aliases, equals, title, ratings, opinion, references = self._connection.execute(_ADVISORY, (number,)).fetchone()
             own, others = decode_ratings(ratings), decode_ratings(opinion)
             return Match(
@@ -269,7 +279,7 @@ class AdvisoryDatabase:
             )
 
     def _read_exploit(self, cve: str) -> tuple[str, float | None]:
-        with self._lock, _translated():
+        with self._lock, TRANSLATED:
             return self._connection.execute(_EXPLOIT, (cve,)).fetchone() or ("", None)
 
     def _findings(self, package: Package, matches: tuple[Match, ...]) -> tuple[Finding, ...]:
@@ -279,8 +289,8 @@ class AdvisoryDatabase:
         return tuple(self._finding(package, purl, match) for match in matches)
 
     def _finding(self, package: Package, purl: str, match: Match) -> Finding:
-        exploits = [self._load_exploit(cve) for cve in sorted(match.cves)]
-        severity, source = match.severity, match.ratings[0].source if match.ratings else ""
+        exploits = [self._load_exploit(cve) for cve in match.cves]
+        severity, source = (match.ratings[0].severity, match.ratings[0].source) if match.ratings else (Severity.UNKNOWN, "")
         is_malware = match.is_malware
         if is_malware and severity is Severity.UNKNOWN:
             severity, source = Severity.CRITICAL, "malware"
@@ -311,11 +321,16 @@ class AdvisoryDatabase:
         return f"no advisories for {ecosystem} in this database ({feed})"
 
 
-def _said(ecosystem: str, parts: Mapping[int, EcosystemPart], advisory: int, rows: Iterable[tuple[int, int, bytes, bytes]]) -> _Said | None:
-    entries = [(parts[number], tuple(decode_statements(content)), decode_ratings(ratings)) for _, number, content, ratings in rows]
-    statements = StatementSet.of_parts(ecosystem, [(part, said) for part, said, _ in entries])
-    own = max((ratings for _, _, ratings in entries), key=severity_of)  # of several places the worst
-    return None if statements is None else _Said(advisory, statements, own)
+_UNCOVERED = PackageAnswer((), is_covered=False, is_comparable=True)
+
+
+def _said(ecosystem: str, parts: Mapping[int, EcosystemPart], rows: Sequence[tuple[int, int, bytes, bytes]]) -> _Said | None:
+    statements = StatementSet.of_parts(ecosystem, [(parts[number], decode_statements(content)) for _, number, content, _ in rows])
+    if statements is None:
+        return None
+    ratings = [decode_ratings(content) for _, _, _, content in rows]
+    own = ratings[0] if len(ratings) == 1 else max(ratings, key=severity_of)  # of several places the worst
+    return _Said(rows[0][0], statements, own)
 
 
 def _key_or_none(ecosystem: str, version: str) -> SortKey | None:
@@ -344,40 +359,3 @@ _TEXTS = msgspec.json.Decoder(tuple[str, ...])
 
 def _texts(content: str) -> tuple[str, ...]:
     return _TEXTS.decode(content)
-
-
-_Identity = tuple[int, int, int]
-
-
-def _identity(path: Path) -> _Identity:
-    status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-@lru_cache(maxsize=8)
-def _digest_of(path: Path, _identity: _Identity) -> Digest:
-    with path.open("rb") as file:
-        return Digest("sha256", hashlib.file_digest(file, "sha256").hexdigest())
-
-
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse what is no compiled database of this release, before anything in it is trusted."""
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    if application != APPLICATION_ID:
-        raise InvalidAdvisory(f"{path.name} is no advisory database")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != SCHEMA_VERSION:
-        raise SettingsError(f"advisory database {path.name} has schema {version}; this release reads {SCHEMA_VERSION}: build it again")
-
-
-@contextmanager
-def _translated(path: Path | None = None) -> Iterator[None]:
-    name = path.name if path else "advisory database"
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise SettingsError(f"expected an advisory database at {path}, found none: build or fetch one first") from error
-    except (sqlite3.Error, OSError, msgspec.DecodeError, InvalidVersion, TypeError, ValueError) as error:
-        raise InvalidAdvisory(f"{name} cannot be read: {error}") from error

@@ -8,7 +8,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from pratique.advisories.advisory import FixState
 from pratique.advisories.publishers import own_prefixes
@@ -16,9 +20,10 @@ from pratique.advisories.ratings import MAX_RATINGS, is_rated_by, order_ratings,
 from pratique.advisories.versions import SortKey
 from pratique.findings import Rating, Severity
 
+_CACHED_NAMES = 8192  # of an advisory, half a KB each: what its names mean is asked some ten times while its package is matched
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+
+class Match(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One advisory that affects one package, as far as a finding needs it.
 
     `own` are the ratings of the record itself, `others` those of any record about the same CVEs; `ratings` are all of them in the order in which they count, which
@@ -38,12 +43,11 @@ class Match:
     own: tuple[Rating, ...] = ()
     others: tuple[Rating, ...] = ()
     ratings: tuple[Rating, ...] = ()
-    cves: frozenset[str] = field(init=False, repr=False)
-    """The CVEs it is about."""
 
-    def __post_init__(self) -> None:
-        """Find the CVEs once: they are asked for many times."""
-        object.__setattr__(self, "cves", frozenset([name for name in (self.id, *self.aliases) if name.startswith("CVE-")]))
+    @property
+    def cves(self) -> frozenset[str]:
+        """The CVEs it is about."""
+        return _meaning(self.id, self.aliases).cves
 
     @property
     def severity(self) -> Severity:
@@ -53,7 +57,22 @@ class Match:
     @property
     def is_malware(self) -> bool:
         """Tell whether one of its names is that of a report of malware."""
-        return any(name.startswith("MAL-") for name in (self.id, *self.aliases))
+        return _meaning(self.id, self.aliases).is_malware
+
+
+class _Meaning(NamedTuple):
+    """What the names of an advisory mean; `label` is equal for those that are about the same CVEs, empty where there are none."""
+
+    cves: frozenset[str]
+    label: str
+    is_malware: bool
+
+
+@lru_cache(maxsize=_CACHED_NAMES)
+def _meaning(name: str, aliases: tuple[str, ...]) -> _Meaning:
+    names = (name, *aliases)
+    cves = frozenset([one for one in names if one.startswith("CVE-")])
+    return _Meaning(cves, " ".join(sorted(cves)), any(one.startswith("MAL-") for one in names))
 
 
 def group_matches(ecosystem: str, matches: Sequence[Match], key: Callable[[str], SortKey]) -> tuple[Match, ...]:
@@ -82,16 +101,19 @@ def _equal_groups(matches: Sequence[Match]) -> list[list[Match]]:
     # each match has labels, and matches that share a label are one group
     groups: dict[str, list[Match]] = {}
     for match in matches:
-        labels = {match.id, *match.equals}
-        if match.cves:
-            labels.add(" ".join(sorted(match.cves)))
+        labels = _labels(match)
         group = [match]
         for other in {id(found): found for label in labels if (found := groups.get(label))}.values():
             group += other
-        for member in group:
-            labels |= {member.id, *member.equals, *([" ".join(sorted(member.cves))] if member.cves else [])}
+            for member in other:
+                labels += _labels(member)
         groups |= dict.fromkeys(labels, group)
     return list({id(group): group for group in groups.values()}.values())
+
+
+def _labels(match: Match) -> list[str]:
+    label = _meaning(match.id, match.aliases).label
+    return [match.id, *match.equals, label] if label else [match.id, *match.equals]
 
 
 def _rated(own: tuple[str, ...], match: Match) -> Match:

@@ -26,7 +26,6 @@ def match_singly(database: AdvisoryDatabase, packages: Iterable[Package], *, lim
     for package in packages:
         if count >= limit:
             return
-        found = database.match_all([package])
-        gap = "" if not found.gaps else INCOMPARABLE if database.covers(package.ecosystem) else UNCOVERED
-        yield Match(found.findings[0], gap)
-        count += len(found.findings[0])
+        findings, is_covered, is_comparable = database.match_one(package)
+        yield Match(findings, UNCOVERED if not is_covered else "" if is_comparable else INCOMPARABLE)
+        count += len(findings)

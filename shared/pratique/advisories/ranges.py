@@ -8,9 +8,7 @@ range holds it. Both range types are compared by the ecosystem's own scheme, whi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import msgspec
 
@@ -20,8 +18,10 @@ from pratique.errors import InvalidAdvisory, InvalidVersion
 
 MAX_POINTS = 200_000  # events and listed versions of one package in one record; protects the sort and a row's size
 
+# The values below are without the collector of cycles (`gc=False`): none can be in one, and there are thousands of them.
 
-class Interval(NamedTuple):
+
+class Interval(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """Affected versions from `low` (None: the first) to `high` (None: all later ones), `high` itself being affected only if `closed`."""
 
     low: str | None
@@ -29,8 +29,7 @@ class Interval(NamedTuple):
     closed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AffectedVersions:
+class AffectedVersions(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """Which versions of a package one advisory affects: what a database row holds.
 
     `versions` are those that are listed and in no interval. `fixes` are the stated fixed versions, in ascending order, that are not affected themselves.
@@ -42,73 +41,79 @@ class AffectedVersions:
 
     def encode(self) -> bytes:
         """Serialise for a database row."""
-        return _ENCODER.encode((self.intervals, self.versions, self.fixes))
+        return _ENCODER.encode(self)
 
-    @classmethod
-    def decode(cls, content: bytes) -> AffectedVersions:
+    @staticmethod
+    def decode(content: bytes) -> AffectedVersions:
         """Read what `encode` wrote.
 
         Raises InvalidAdvisory.
         """
         try:
-            intervals, versions, fixes = _DECODER.decode(content)
+            return _DECODER.decode(content)
         except (msgspec.DecodeError, UnicodeError) as error:
             raise InvalidAdvisory(f"stored ranges cannot be read: {error}") from error
-        return cls(intervals=intervals, versions=versions, fixes=fixes)
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(tuple[tuple[Interval, ...], tuple[str, ...], tuple[str, ...]])
+_DECODER = msgspec.msgpack.Decoder(AffectedVersions)
 
 
 class VersionSet:
-    """AffectedVersions with its sort keys computed, ready to be asked many times."""
+    """AffectedVersions, ready to be asked.
 
-    __slots__ = ("_ecosystem", "_fixes", "_intervals", "_listed", "_unreadable")
+    Sort keys are made when they are needed: of most advisories about a package the first bound already tells that its version is not affected. `sort_key` keeps them.
+    """
+
+    __slots__ = ("_affected", "_ecosystem", "_listed")
 
     def __init__(self, ecosystem: str, affected: AffectedVersions) -> None:
+        self._affected = affected
         self._ecosystem = ecosystem
-        self._intervals = tuple(
-            (_key_or_none(ecosystem, interval.low), _key_or_none(ecosystem, interval.high), interval.closed)
-            for interval in affected.intervals
-        )
-        keys = [(version, _listed_key(ecosystem, version)) for version in affected.versions]
-        self._listed = frozenset(key for _, key in keys if key is not None)
-        self._unreadable = frozenset(version for version, key in keys if key is None)
-        self._fixes = tuple((sort_key(ecosystem, version), version) for version in affected.fixes)
+        self._listed: frozenset[SortKey] | None = None
 
     def holds(self, key: SortKey) -> bool:
-        """Tell whether the version with this key is affected."""
-        return key in self._listed or any(_is_inside(key, interval) for interval in self._intervals)
+        """Tell whether the version with this key is affected.
+
+        Raises InvalidAdvisory if a bound is no version.
+        """
+        affected = self._affected
+        try:
+            for interval in affected.intervals:
+                if self._is_inside(key, interval):
+                    return True
+            return bool(affected.versions) and key in self._listed_keys()
+        except InvalidVersion as error:
+            raise InvalidAdvisory(f"stored ranges cannot be read: {error}") from error
 
     def names(self, version: str) -> bool:
         """Tell whether `version`, which has no place in the order, is listed letter by letter."""
-        return version in self._unreadable
+        return version in self._affected.versions and _listed_key(self._ecosystem, version) is None
 
     def fix_above(self, key: SortKey) -> str | None:
-        """The lowest fixed version above the one with this key that is not affected itself, or None."""
-        return next((version for fix, version in self._fixes if key < fix), None)
+        """The lowest fixed version above the one with this key that is not affected itself, or None.
 
+        Raises InvalidAdvisory as `holds` does.
+        """
+        try:
+            return next((version for version in self._affected.fixes if key < sort_key(self._ecosystem, version)), None)
+        except InvalidVersion as error:
+            raise InvalidAdvisory(f"stored ranges cannot be read: {error}") from error
 
-_Bounds = tuple[SortKey | None, SortKey | None, bool]
+    def _is_inside(self, key: SortKey, interval: Interval) -> bool:
+        if interval.low is not None and key < sort_key(self._ecosystem, interval.low):
+            return False
+        if interval.high is None:
+            return True
+        end = sort_key(self._ecosystem, interval.high)
+        return key < end or (interval.closed and key == end)
 
-
-def _is_inside(key: SortKey, bounds: _Bounds) -> bool:
-    low, high, closed = bounds
-    if low is not None and key < low:
-        return False
-    return high is None or key < high or (closed and key == high)
-
-
-def _key_or_none(ecosystem: str, version: str | None) -> SortKey | None:
-    return None if version is None else sort_key(ecosystem, version)
-
-
-def _listed_key(ecosystem: str, version: str) -> SortKey | None:
-    try:
-        return sort_key(ecosystem, version)
-    except InvalidVersion:
-        return None
+    def _listed_keys(self) -> frozenset[SortKey]:
+        if self._listed is None:
+            self._listed = frozenset(
+                key for version in self._affected.versions if (key := _listed_key(self._ecosystem, version)) is not None
+            )
+        return self._listed
 
 
 def evaluate_affected(entries: Sequence[Affected]) -> tuple[AffectedVersions, tuple[Interval, ...]]:
@@ -185,6 +190,13 @@ def _hull(ecosystem: str, events: Sequence[Event]) -> Interval:
 
 def _is_version(ecosystem: str, version: str) -> bool:
     return _listed_key(ecosystem, version) is not None
+
+
+def _listed_key(ecosystem: str, version: str) -> SortKey | None:
+    try:
+        return sort_key(ecosystem, version)
+    except InvalidVersion:
+        return None
 
 
 def _event_key(ecosystem: str, event: Event) -> tuple[SortKey, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from pratique.advisories.advisory import MODULE_RELEASE, Affected, FixState
 from pratique.advisories.ecosystem_parts import EcosystemPart
@@ -20,8 +20,7 @@ _ANY_ARCHITECTURE = frozenset({"", "all", "any", "noarch"})
 MODULE_QUALIFIER = "rpmmod"  # how purls name the module stream that an rpm was built in (package-url, "rpm")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Versions of a package that are affected, or with `FixState.NOT_AFFECTED` are not; the other fields are those of `Affected`.
 
     Where `is_doubtful` nobody can tell which of the versions are: a bound of what the publisher states is no version.
@@ -37,6 +36,8 @@ class Statement:
 
     def is_about(self, package: Package) -> bool:
         """Tell whether the package is of the architectures and the module stream that the statement is about, whatever its version."""
+        if not self.architectures and not self.module:
+            return True
         architecture = package.architecture
         fits = not self.architectures or architecture in _ANY_ARCHITECTURE or architecture in self.architectures
         return fits and (not self.module or _is_of_stream(package, self.module))
@@ -98,14 +99,14 @@ def encode_statements(statements: Iterable[Statement]) -> bytes:
     )
 
 
-def decode_statements(content: bytes) -> Iterator[Statement]:
+def decode_statements(content: bytes) -> list[Statement]:
     """Read what `encode_statements` wrote.
 
     Raises InvalidAdvisory.
     """
     try:
-        for versions, state, note, architectures, module, channel, is_doubtful in _DECODER.decode(content):
-            yield Statement(
+        return [
+            Statement(
                 versions=AffectedVersions.decode(versions),
                 state=_STATES[state],
                 note=note,
@@ -114,6 +115,8 @@ def decode_statements(content: bytes) -> Iterator[Statement]:
                 channel=channel,
                 is_doubtful=is_doubtful,
             )
+            for versions, state, note, architectures, module, channel, is_doubtful in _DECODER.decode(content)
+        ]
     except (msgspec.DecodeError, ValueError, KeyError) as error:
         raise InvalidAdvisory(f"stored statements cannot be read: {error}") from error
 
@@ -131,9 +134,8 @@ CLEARED = Affection(None, FixState.NOT_AFFECTED, "")
 """Said of a package that its publisher says is not affected."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatementSet:
-    """The statements of one advisory about one package with their sort keys computed, ready to be asked many times.
+class StatementSet(msgspec.Struct, frozen=True, gc=False):
+    """The statements of one advisory about one package, ready to be asked many times.
 
     `offers` only add a fix: they are of channels that the package's image does not have, while what it has is spoken of, too. `is_union` tells that the statements are of
     several ecosystems which all speak about the package. `doubts` are what cannot be compared.
@@ -147,7 +149,7 @@ class StatementSet:
 
     @classmethod
     def of(cls, ecosystem: str, statements: Iterable[Statement]) -> StatementSet:
-        """Compute the keys."""
+        """Take the statements of one ecosystem."""
         keyed = _keyed(ecosystem, statements)
         doubts = [one for one in keyed if one[0].is_doubtful]
         if not doubts:
@@ -189,7 +191,7 @@ class StatementSet:
         held = [one for one in about if one[1].holds(key)]
         if not held:
             return None
-        if any(statement.state is FixState.NOT_AFFECTED for statement, _ in held):
+        if FixState.NOT_AFFECTED in [statement.state for statement, _ in held]:
             return CLEARED
         held += [one for one in self.offers if one[0].is_about(package) and one[1].holds(key)]
         return self._sum_up([Affection(versions.fix_above(key), statement.state, statement.channel) for statement, versions in held])
@@ -200,6 +202,8 @@ class StatementSet:
         return next((Affection(None, statement.state, "") for statement in about if statement.state is not FixState.NOT_AFFECTED), None)
 
     def _sum_up(self, found: Sequence[Affection]) -> Affection:
+        if len(found) == 1:
+            return found[0]
         public = [one for one in found if not one.channel]
         fixes = [one for one in public if one.fixed_in is not None]
         if fixes and len(fixes) == len(public):
@@ -209,7 +213,7 @@ class StatementSet:
 
 
 def _keyed(ecosystem: str, statements: Iterable[Statement]) -> _Keyed:
-    return tuple((statement, VersionSet(ecosystem, statement.versions)) for statement in statements)
+    return tuple([(statement, VersionSet(ecosystem, statement.versions)) for statement in statements])
 
 
 def _as_own(part: EcosystemPart, statement: Statement) -> Statement:

@@ -1,7 +1,8 @@
 """Joining what several publishers say about one flaw."""
 
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from pratique.advisories.grouping import Match, group_matches
 from pratique.advisories.versions import sort_key
