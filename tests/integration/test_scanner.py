@@ -58,7 +58,7 @@ async def packages_of(bench: Bench, digest: str) -> list[str]:
 async def matches_of(bench: Bench) -> set[tuple[str, str]]:
     rows = await bench.rows(
         "SELECT package.name AS package, advisory.name AS advisory FROM package_advisory "
-        "JOIN package ON package.id = package_id JOIN advisory ON advisory.id = advisory_id"
+        "JOIN package ON package.id = package_id JOIN advisory ON advisory.id = advisory_id WHERE resolved_at IS NULL"
     )
     return {(row["package"], row["advisory"]) for row in rows}
 
