@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, CursorResult, Delete, Table, Text, Update, any_, literal
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnDefault,
+    ColumnElement,
+    CursorResult,
+    Delete,
+    Table,
+    Text,
+    TypeDecorator,
+    Update,
+    any_,
+    cast,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import TypeEngine
 
 from pratique.storage.models import Base
+from pratique.storage.models.base import CleanJson
 from pratique.storage.text import in_chunks
 
 Insert = postgresql.Insert | sqlite.Insert
@@ -52,20 +70,56 @@ async def insert_new(session: AsyncSession, model: type[Base], row: Mapping[str,
 
 
 async def insert_missing(session: AsyncSession, model: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert many rows, passing over those that exist. Sort the rows by their key: transactions that insert in different order can deadlock."""
-    statement = insert_into(session, model).on_conflict_do_nothing()
+    """Insert many rows of the same columns, passing over those that exist. Sort the rows by their key: transactions that insert in different order can deadlock."""
     for piece in in_chunks(rows, 1000):
-        await session.execute(statement, [dict(row) for row in piece])
+        statement, parameters = _insert_rows(session, model, piece)
+        await session.execute(statement.on_conflict_do_nothing(), parameters)
 
 
 async def upsert(
-    session: AsyncSession, model: type[Base], rows: Sequence[Mapping[str, Any]], *, key: Sequence[str], update: Sequence[str]
+    session: AsyncSession, model: type[Base], rows: Iterable[Mapping[str, Any]], *, key: Sequence[str], update: Sequence[str]
 ) -> None:
-    """Insert many rows; of those whose `key` exists, replace the columns in `update`. Sort the rows by their key."""
-    statement = insert_into(session, model)
-    statement = statement.on_conflict_do_update(index_elements=list(key), set_={name: statement.excluded[name] for name in update})
+    """Insert many rows of the same columns; of those whose `key` exists, replace the columns in `update`. Sort the rows by their key, each once."""
     for piece in in_chunks(rows, 1000):
-        await session.execute(statement, [dict(row) for row in piece])
+        statement, parameters = _insert_rows(session, model, piece)
+        changed = {name: statement.excluded[name] for name in update}
+        await session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed), parameters)
+
+
+def _insert_rows(session: AsyncSession, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> tuple[Insert, list[dict[str, Any]] | None]:
+    """An INSERT of rows, and its parameters. On PostgreSQL each column is one parameter, an array: a third of the time that a statement a row takes."""
+    if not is_postgresql(session):
+        return insert_into(session, model), [dict(row) for row in rows]
+    columns = [column for column in table_of(model).columns if column.name in rows[0] or _constant(column) is not None]
+    arrays = [literal(_bound_values(session, column, rows), postgresql.ARRAY(_kind_in_array(column))) for column in columns]
+    names = [column.name for column in columns]
+    found = func.unnest(*arrays).table_valued(*names).render_derived(name="given")
+    values = [cast(found.c[column.name], postgresql.JSONB) if _is_json(column) else found.c[column.name] for column in columns]
+    return postgresql.insert(table_of(model)).from_select(names, select(*values), include_defaults=False), None
+
+
+def _bound_values(session: AsyncSession, column: Column[Any], rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    dialect = session.get_bind().dialect
+    default = _constant(column)
+    values = [row.get(column.name, default) for row in rows]
+    process = column.type.dialect_impl(dialect).bind_processor(dialect)
+    return values if process is None else [process(value) for value in values]
+
+
+def _constant(column: Column[Any]) -> Any:  # noqa: ANN401 - a column's value
+    """The value of a column where a row gives none; None where there is no such constant."""
+    default = column.default
+    return default.arg if isinstance(default, ColumnDefault) and default.is_scalar else None
+
+
+def _is_json(column: Column[Any]) -> bool:
+    return isinstance(column.type, CleanJson)
+
+
+def _kind_in_array(column: Column[Any]) -> TypeEngine[Any]:
+    if _is_json(column):
+        return Text()
+    return column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type.dialect_impl(postgresql.dialect())  # type: ignore[no-untyped-call]
 
 
 async def count_changed(session: AsyncSession, statement: Update | Delete) -> int:

@@ -41,9 +41,11 @@ class Holding:
     coverage: Coverage
 
     def evidence(self, known: PackageFindings) -> Evidence:
-        """What a verdict on it rests on. Findings of packages name no path and no layer."""
-        of_packages = (finding for number in self.package_ids for finding in known.by_package[number])
-        return Evidence(findings=worst_first((*of_packages, *self.inspections)), coverage=self.coverage)
+        """What a verdict on it rests on. Findings of packages name no path and no layer, and are in no order."""
+        found = [finding for number in self.package_ids for finding in known.by_package[number]]
+        if len({(finding.id, finding.package) for finding in found}) < len(found):  # two packages of one purl may have the same finding
+            found = list(worst_first(found))
+        return Evidence(findings=(*found, *self.inspections), coverage=self.coverage)
 
 
 async def load_holdings(session: AsyncSession, digests: Iterable[DigestLike], known: PackageFindings) -> Mapping[str, Holding]:
