@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -127,16 +128,16 @@ class Fleet:
 
     async def _order(self, session: AsyncSession, changes: Iterable[MatchChange], position: int) -> None:
         """Order what the changes may overturn, and what people may want to hear of where a tag points to it."""
-        overturned: dict[VerdictStatus, set[int]] = {status: set() for status in VerdictStatus}
+        overturned: dict[int, frozenset[VerdictStatus]] = defaultdict(frozenset)
         news: set[int] = set()
         for change in changes:
             relevance = relevance_of(self.decider.document, change)
-            for status in relevance.statuses:
-                overturned[status].add(change.package_id)
+            overturned[change.package_id] |= relevance.statuses
             if relevance.is_news:
                 news.add(change.package_id)
-        for status, package_ids in overturned.items():
-            await order_rejudgements(session, position, package_ids, statuses={str(status)})
+        for statuses in sorted(set(overturned.values()) - {frozenset()}, key=sorted):
+            package_ids = [package_id for package_id, found in overturned.items() if found == statuses]
+            await order_rejudgements(session, position, package_ids, statuses=set(map(str, statuses)))
         await order_rejudgements(session, position, news, only_tagged=True)
 
     async def _settle(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Select, select, tuple_, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.errors import MissingError
@@ -23,7 +23,7 @@ from pratique.storage.actions import (
     plan_actions_of,
     record_action,
 )
-from pratique.storage.dialect import count_changed, insert_into, insert_missing, is_any
+from pratique.storage.dialect import count_changed, insert_into, insert_missing, is_any, is_any_pair
 from pratique.storage.models import DecisionModel, Image, Registry, Repository, Scan, StandingDecision, VerdictModel
 from pratique.storage.outbox import enqueue
 from pratique.storage.tags import TagRow, load_previous_digest, load_tag, load_tags_pointing_to, record_tag
@@ -147,7 +147,7 @@ async def _lock_scans(session: AsyncSession, scan_ids: Iterable[str]) -> Mapping
 async def _load_revisions(session: AsyncSession, news: Sequence[NewDecision]) -> dict[tuple[str, int], DecisionRow]:
     found: dict[tuple[str, int], DecisionRow] = {}
     for piece in in_chunks(news, 2000):
-        wanted = tuple_(DecisionModel.scan_id, DecisionModel.revision).in_([(new.scan_id, new.revision) for new in piece])
+        wanted = is_any_pair(session, (DecisionModel.scan_id, DecisionModel.revision), [(new.scan_id, new.revision) for new in piece])
         found.update(((row.scan_id, row.revision), row) for row in await _load(session, _select().where(wanted)))
     return found
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,6 +48,18 @@ def is_any(
         return column.in_(values)
     kind = Text() if values and isinstance(values[0], str) else BigInteger()
     return column == any_(literal(list(values), postgresql.ARRAY(kind)))
+
+
+def is_any_pair(
+    session: AsyncSession, columns: tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any]], pairs: Sequence[tuple[Any, Any]]
+) -> ColumnElement[bool]:
+    """The condition that two columns are one of some pairs, as `is_any`."""
+    if not is_postgresql(session):
+        return tuple_(*columns).in_(pairs)
+    kinds = [Text() if pairs and isinstance(value, str) else BigInteger() for value in (pairs[0] if pairs else (0, 0))]
+    arrays = [literal([pair[number] for pair in pairs], postgresql.ARRAY(kind)) for number, kind in enumerate(kinds)]
+    given = func.unnest(*arrays).table_valued("first", "second").render_derived(name="given")
+    return tuple_(*columns).in_(select(given.c.first, given.c.second))
 
 
 def table_of(model: type[Base]) -> Table:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select, tuple_, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pratique.errors import MissingError
-from pratique.storage.dialect import count_changed, insert_missing, insert_new
+from pratique.storage.dialect import count_changed, insert_missing, insert_new, is_any_pair
 from pratique.storage.models import Delivery, Notification, NotificationKey
 from pratique.storage.text import in_chunks, new_id, shorten_key, utc_now
 
@@ -84,7 +84,9 @@ async def load_claimed(session: AsyncSession, pairs: Iterable[tuple[str, str]]) 
     stored = {(shorten_key(line), shorten_key(key)): (line, key) for line, key in pairs}
     claimed: set[tuple[str, str]] = set()
     for piece in in_chunks(sorted(stored), 2000):
-        query = select(NotificationKey.line, NotificationKey.key).where(tuple_(NotificationKey.line, NotificationKey.key).in_(piece))
+        query = select(NotificationKey.line, NotificationKey.key).where(
+            is_any_pair(session, (NotificationKey.line, NotificationKey.key), piece)
+        )
         claimed.update(stored[line, key] for line, key in await session.execute(query))
     return frozenset(claimed)
 

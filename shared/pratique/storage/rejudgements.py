@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, and_, delete, exists, literal, or_, select, tuple_
+from sqlalchemy import CTE, BigInteger, ColumnElement, and_, delete, exists, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from pratique.storage.dialect import insert_into, is_any
+from pratique.storage.dialect import insert_into, is_any, is_any_pair
 from pratique.storage.models import (
     AdvisoryModel,
     DecisionModel,
@@ -130,7 +130,7 @@ async def claim_rejudgements(session: AsyncSession, *, limit: int) -> tuple[Reju
         .join(Image, Image.id == Rejudgement.image_id)
         .join(Repository, Repository.id == Rejudgement.repository_id)
         .join(Registry, Registry.id == Repository.registry_id)
-        .where(tuple_(Rejudgement.image_id, Rejudgement.repository_id).in_(keys))
+        .where(is_any_pair(session, (Rejudgement.image_id, Rejudgement.repository_id), keys))
         .order_by(Rejudgement.image_id, Rejudgement.repository_id)
         .execution_options(populate_existing=True)
     )
@@ -155,7 +155,7 @@ async def claim_rejudgements(session: AsyncSession, *, limit: int) -> tuple[Reju
 async def finish_rejudgements(session: AsyncSession, keys: Iterable[tuple[int, str]]) -> None:
     """Say that these have been judged."""
     for piece in in_chunks(keys, 2000):
-        query = delete(Rejudgement).where(tuple_(Rejudgement.image_id, Rejudgement.repository_id).in_(piece))
+        query = delete(Rejudgement).where(is_any_pair(session, (Rejudgement.image_id, Rejudgement.repository_id), piece))
         await session.execute(query.execution_options(synchronize_session=False))
 
 
