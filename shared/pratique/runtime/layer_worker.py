@@ -24,7 +24,7 @@ from pratique.runtime.layer_protocol import ENCODER, HEADER, JOB_DECODER, PIPE_B
 
 _STACK_BYTES = 1024 * 1024  # of each thread: the default reserves 8 MiB of address space
 _SWITCH_SECONDS = 0.0005  # threads here wait for C code to let go, not for Python: a tenth of the default lets the next stage start
-_RECYCLE_RSS_BYTES = 160 * 1024**2  # a child that has not given memory back beyond this ends: a fresh one takes its place
+_RECYCLE_RSS_BYTES = 128 * 1024**2  # a child that has not given memory back beyond this ends: a fresh one takes its place
 
 
 class _Frames:
