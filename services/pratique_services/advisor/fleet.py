@@ -13,7 +13,6 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,8 +60,10 @@ class Fleet:
         while True:
             await asyncio.sleep(_REST_SECONDS)
             async with self._turn:
-                with suppress(UnavailableError):
+                try:
                     await self._settle()
+                except UnavailableError as error:
+                    _log.warning("fleet.postponed", error=str(error))
 
     async def adopt(self, path: Path) -> None:
         """Bring the fleet to the compiled database at `path`, and settle all that follows from it.

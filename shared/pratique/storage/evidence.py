@@ -28,7 +28,7 @@ from pratique.storage.text import DigestLike, in_chunks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All findings of an image or of an index's images, worst first, and the coverage of all stages."""
+    """All findings of an image or of an index's images, and the coverage of all stages. `load_evidence` gives the worst findings first."""
 
     findings: tuple[Finding, ...]
     coverage: Coverage
